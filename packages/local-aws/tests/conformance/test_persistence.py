@@ -440,6 +440,17 @@ def test_damaged_state_is_refused_and_left_as_it_is(tmp_path: Path, damage: byte
     assert records.read_bytes() == damage
 
 
+def test_a_function_runs_what_was_deployed_whatever_became_of_its_files(tmp_path: Path) -> None:
+    with LocalAws.start(tmp_path, 0, {}) as local:
+        aws = Aws.of(local)
+        name = aws.function("def handler(event, context):\n    return 1\n")
+        assert aws.invoke(name)[0] == 1
+    (code,) = (tmp_path / "lambda" / "code").rglob("app.py")
+    code.write_text("def handler(event, context):\n    return 2\n")
+    with LocalAws.start(tmp_path, 0, {}) as local:
+        assert Aws(local, "").invoke(name)[0] == 1
+
+
 def body_that_names_others(home: Path) -> Path:
     """Return the file that most depends on: of a bucket's objects it is the largest segment."""
     digest = re.compile(rb"[0-9a-f]{64}")

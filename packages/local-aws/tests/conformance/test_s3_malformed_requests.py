@@ -151,8 +151,9 @@ def test_a_date_that_is_none_is_not_there(bucket: Bucket, name: str) -> None:
     assert bucket.ask("GET", "/k", headers={name: "yesterday"}).text == "body"
 
 
-def test_a_header_of_two_lines_is_refused(bucket: Bucket) -> None:
-    found = bucket.ask("GET", "/k?response-content-type=%0d%0a").error
+@pytest.mark.parametrize("value", ["%0d%0a", "a%0aSet-Cookie:b", "%00", "%01", "%e2%82%ac"])
+def test_what_no_header_can_hold_is_refused(bucket: Bucket, value: str) -> None:
+    found = bucket.ask("GET", f"/k?response-content-type={value}").error
     assert found[:2] == (400, "InvalidArgument")
 
 

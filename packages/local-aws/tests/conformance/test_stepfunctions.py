@@ -324,6 +324,36 @@ def test_every_task_acts_with_the_state_machines_role(
     assert "is not authorized to perform" in ended["cause"]
 
 
+@pytest.mark.parametrize("given", ["RoleArn", "RoleArn.$"])
+def test_a_task_takes_another_role_only_as_both_roles_allow(aws: Aws, given: str) -> None:
+    """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-access-cross-acct-resources.html"""
+    reading = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    taking = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}
+    role, other = aws.role_with(taking), aws.role_with(reading, services=["lambda"])
+    value = "$.role" if given.endswith("$") else other
+    definition = task("aws-sdk:s3:listBuckets", {}, Credentials={given: value})
+    machine = aws.state_machine(definition, roleArn=role)
+    refused = aws.run(machine, {"role": other})
+    assert refused["error"] == "States.Permissions"
+    assert "sts:AssumeRole" in refused["cause"]
+    trust = {"Effect": "Allow", "Principal": {"AWS": role}, "Action": "sts:AssumeRole"}
+    aws.client("iam").update_assume_role_policy(
+        RoleName=other.rpartition("/")[2], PolicyDocument=policy(trust)
+    )
+    assert "Buckets" in output(aws.run(machine, {"role": other}))
+
+
+def test_a_function_is_not_called_with_a_role_that_the_state_machine_may_not_take(
+    aws: Aws,
+) -> None:
+    name = aws.function(ECHO)
+    arn = aws.client("lambda").get_function(FunctionName=name)["Configuration"]["FunctionArn"]
+    other = aws.role_with({"Effect": "Allow", "Action": "lambda:*", "Resource": "*"})
+    state = {"Type": "Task", "Resource": arn, "Credentials": {"RoleArn": other}, "End": True}
+    machine = aws.state_machine(flow({"T": state}), roleArn=aws.role_with())
+    assert aws.run(machine, {})["error"] == "States.Permissions"
+
+
 def test_an_sdk_integration_takes_and_gives_names_in_pascal_case(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html"""
     bucket = unique("sdk")
@@ -333,6 +363,17 @@ def test_an_sdk_integration_takes_and_gives_names_in_pascal_case(aws: Aws) -> No
         aws.run(aws.state_machine(task("aws-sdk:s3:getObject", {"Bucket": bucket, "Key": "k"})), {})
     )
     assert found["Body"] == "text" and found["LastModified"].endswith("Z")
+
+
+def test_an_sdk_integration_of_lambda_gives_the_payload_as_a_text(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html"""
+    function = aws.function("def handler(event, context):\n    return {'answer': 1}\n")
+    invoking = aws.state_machine(task("aws-sdk:lambda:invoke", {"FunctionName": function}))
+    found = output(aws.run(invoking, {}))
+    assert found["StatusCode"] == 200
+    assert json.loads(found["Payload"]) == {"answer": 1}
+    # The execution's records are saved, so other state machines can be made.
+    assert aws.state_machine({"StartAt": "S", "States": {"S": {"Type": "Succeed"}}})
 
 
 # Timeouts

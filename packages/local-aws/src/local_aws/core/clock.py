@@ -27,6 +27,10 @@ _STOP_POLL_SECONDS = 0.2
 _LOOK_AGAIN_SECONDS = 1.0
 
 
+# To the hour, so that time alone is no change that has to be saved.
+_KEPT_SECONDS = 3600
+
+
 class Agenda(Protocol):
     """Something that does its work at times that it knows itself."""
 
@@ -155,10 +159,21 @@ class Clock:
                 self._run(failed)
             self._go_to(end)
 
-    def resume(self, advanced_seconds: float) -> None:
-        """Be as far ahead of the real clock as an earlier process was; nothing is done for it."""
+    def kept(self) -> tuple[float, float]:
+        """Return what a later process resumes from: how far this is ahead, and the host's hour."""
+        return self._ahead, self._last // _KEPT_SECONDS * _KEPT_SECONDS
+
+    def resume(self, kept: tuple[float, float] | float) -> None:
+        """Go on from where an earlier process was; nothing is done for the time between.
+
+        `kept` is a number, the seconds ahead, where an earlier version saved it.
+        """
+        ahead, last = kept if isinstance(kept, tuple) else (kept, 0.0)
         with self._moved:
-            self._ahead = max(0.0, float(advanced_seconds))
+            self._ahead = max(0.0, float(ahead))
+            with self._reading:
+                # What the host's clock was set back by meanwhile counts as advanced.
+                self._last = max(self._last, float(last))
             self._moved.notify_all()
 
     def run_due(self) -> bool:

@@ -24,6 +24,8 @@ MAX_UNZIPPED_BYTES = 262_144_000
 _MAX_FILES = 50_000
 # Begins an entry of a zip's directory, which zipfile reads at once.
 _ENTRY = b"PK\x01\x02"
+CODE, LAYERS = "code", "layers"
+"""The folders of what is unpacked, below Lambda's own."""
 # What the standard library raises for a zip that is damaged, or has more than it reads.
 _DAMAGE = (
     *(OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError),
@@ -121,6 +123,15 @@ def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> 
         path.chmod(0o755)
 
 
+def forget_unpacked(home: Path) -> None:
+    """Remove what earlier servers unpacked below this folder.
+
+    It is not what is saved: a function may have changed it, or a power failure have cut it.
+    """
+    for name in (CODE, LAYERS):
+        shutil.rmtree(home / name, ignore_errors=True)
+
+
 def layer_contents(function: Any) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
     """Return the packages of a function's layers and what names each; the first is lowest."""
     backend: Any = get_backend(ACCOUNT_ID, function.region)
@@ -138,7 +149,7 @@ def laid_out(layers: Sequence[bytes], sha256s: Sequence[str], home: Path) -> Pat
     if not layers:
         return None
     name = hashlib.sha256("".join(sha256s).encode()).hexdigest()
-    target = home / "layers" / name
+    target = home / LAYERS / name
     if target.exists():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)

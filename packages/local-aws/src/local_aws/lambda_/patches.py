@@ -25,6 +25,7 @@ from local_aws.lambda_.functions import (
 )
 from local_aws.lambda_.invoke import Invoking, Request, with_invocations
 from local_aws.lambda_.logs import put_logs
+from local_aws.lambda_.packages import forget_unpacked
 from local_aws.lambda_.pools import LambdaMeter, LambdaPools
 from local_aws.sqs import patches as sqs_patches
 
@@ -39,13 +40,14 @@ _invoking: list[Invoking] = []
 
 def install(context: Context) -> None:
     """Run deployed zips in processes of their own, under the official runtime client."""
+    home, meter = context.folder("lambda"), LambdaMeter()
+    forget_unpacked(home)
     settings = WorkerSettings(
         python=base_python(),
         runtime=lambda_runtime_folder(),
         temporary=context.folder("lambda", "tmp"),
         client_environment=client_environment(context.endpoint_url, context.region),
     )
-    home, meter = context.folder("lambda"), LambdaMeter()
     pools = LambdaPools(home, settings, context.children, put_logs, meter)
     stop = threading.Event()
     context.on_shutdown(stop.set)
@@ -56,7 +58,7 @@ def install(context: Context) -> None:
     invoking = Invoking(pools, invoker, lambda function: function_spec(function, roles))
     context.invoke = invoking.invoke
     context.fronts.append(lambda application: with_invocations(application, invoking))
-    function_changes.use(pools)
+    function_changes.use(pools, roles)
     mappings = event_source_mappings.EventSourceMappings(CLOCK, invoking.invoke, roles)
     event_source_mappings.use(mappings)
     sqs_patches.on_sent(mappings.look)

@@ -14,7 +14,7 @@ from local_aws.core.metrics import emit
 from local_aws.errors import LocalAwsError
 from local_aws.lambda_.functions import FunctionSpec, WorkerSettings
 from local_aws.lambda_.logs import LogEvent, passes_log_level
-from local_aws.lambda_.packages import laid_out, unpack
+from local_aws.lambda_.packages import CODE, laid_out, unpack
 from local_aws.lambda_.runtime_api import Invocation
 from local_aws.lambda_.worker import Worker
 
@@ -297,7 +297,7 @@ class LambdaPools:
             raise LocalAwsError(
                 f"There is no Lambda runtime in {self._settings.runtime}; run `make setup`."
             )
-        task = self._home / "code" / spec.code_sha256
+        task = self._home / CODE / spec.code_sha256
         unpack(spec.code, task)
         layers = laid_out(spec.layers, spec.layer_sha256s, self._home)
         return Worker(spec, task, layers, self._settings, self._children)

@@ -23,6 +23,8 @@ _RESPONSE = "moto.s3.responses.S3Response"
 _COUNTS = ("max-keys", "max-parts", "max-uploads", "part-number-marker")
 _PART, _BUCKETS = "partNumber", "max-buckets"
 _NUMBER = re.compile(r"[+-]?[0-9]{1,10}")
+# Characters of ISO-8859-1 that are no control characters.
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 _DATES = ("If-Modified-Since", "If-Unmodified-Since")
 _WHY = "fails within at a number, a date or a document that it cannot read"
 
@@ -121,6 +123,7 @@ def change_object(
 def get_key(original: Any, response: Any, *args: Any, **more: Any) -> Any:
     """Return the object of a request; raises InvalidArgument for what no header can hold."""
     for name, values in response.querystring.items():
-        if name.startswith("response-") and any(re.search(r"[\r\n\0]", one) for one in values):
-            raise S3ClientError("InvalidArgument", f"{name} has a value that no header may have.")
+        if name.startswith("response-") and not all(map(_HEADER_VALUE.fullmatch, values)):
+            message = "Header value cannot be represented using ISO-8859-1."
+            raise S3ClientError("InvalidArgument", message)
     return original(response, *args, **more)

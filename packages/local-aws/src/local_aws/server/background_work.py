@@ -50,7 +50,7 @@ def install(context: Context) -> None:
     schedules = scheduler.ScheduleAgenda(CLOCK, buses, attempts, clients)
     for agenda in (attempts, schedules, scaling, alarms):
         CLOCK.follow(agenda)
-    keep("clock", lambda: CLOCK.advanced_seconds, CLOCK.resume)
+    keep("clock", CLOCK.kept, CLOCK.resume)
     start_ticker(context, CLOCK)
 
 

@@ -80,12 +80,13 @@ class Saver:
             return found
 
         try:
-            self._sections.load(self._snapshots.read(), body)
+            records, whole = self._snapshots.read()
+            self._sections.load(records, body, whole=whole)
         except StateUnreadable as error:
             raise self._snapshots.unusable(str(error)) from error
         # Bodies that no records name are left from a save that did not come to its end. A body
-        # that cannot be read may name any of them, and may be put back.
-        if not unread:
+        # that cannot be read may name any of them, and may be put back; so may altered records.
+        if not unread and not self._sections.problems:
             self._snapshots.remove(self._snapshots.stored - self._blobs.stored)
         return True
 

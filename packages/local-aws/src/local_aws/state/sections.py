@@ -1,10 +1,12 @@
 """All records at one point in time, in a section for each service, pickled on its own.
 
 A service whose records cannot be saved keeps what was last saved of it, and one whose records
-cannot be loaded keeps them as they are; the others do not notice.
+cannot be loaded keeps them as they are; the others do not notice. Each section begins with its own
+checksum, so a damaged file of records costs only the services whose sections are damaged.
 """
 
 import gc
+import hashlib
 import logging
 import re
 import sys
@@ -31,11 +33,16 @@ _DIGEST = re.compile(rb"[0-9a-f]{64}")
 # A service of moto's, or a store by its name.
 Key = tuple[str, str]
 ReadBody = Callable[[str], bytes]
+# What there is besides: the list of all others, so that none is missed without a word.
+_INDEX = ("index", "")
+# Begins a section with a checksum; of an earlier version's the first byte is pickle's.
+_SEAL, _SEAL_END = b"S", 33
+_ALTERED = "its bytes are not those that were written"
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Pickled records, and the bodies that they name."""
+    """Pickled records as they are in the file, and the bodies that they name."""
 
     records: bytes
     bodies: frozenset[Body]
@@ -79,7 +86,9 @@ class Sections:
         found |= self._not_loaded
         self._current = {key: section for key, section in found.items() if section is not None}
         self._blobs.used = set().union(*(section.bodies for section in self._current.values()))
-        return dumps({key: section.records for key, section in self._current.items()}, new_blobs())
+        sections = {key: section.records for key, section in self._current.items()}
+        sections[_INDEX] = _sealed(_INDEX, dumps([*self._current], new_blobs()))
+        return dumps(sections, new_blobs())
 
     def written(self) -> None:
         """Note that what was read last is on disk."""
@@ -95,7 +104,8 @@ class Sections:
             return None
         self._blobs.used = set()
         try:
-            section = Section(dumps(value, self._blobs), frozenset(self._blobs.used))
+            records = _sealed(key, dumps(value, self._blobs))
+            section = Section(records, frozenset(self._blobs.used))
         except RecursionError as error:
             return self._unsaved(key, error)
         except RuntimeError:
@@ -112,11 +122,17 @@ class Sections:
         self._report(key, f"its records are not saved: {error}")
         return self._last.get(key)
 
-    def load(self, records: bytes, body: ReadBody) -> None:
-        """Put saved records back; raises StateUnreadable where they are of no known form."""
+    def load(self, records: bytes, body: ReadBody, *, whole: bool = True) -> None:
+        """Put saved records back; raises StateUnreadable where they are of no known form.
+
+        `whole` says that their file is as it was written.
+        """
         value = loads(records, body, lenient=True)
         if not isinstance(value, dict):
             raise StateUnreadable("it is not made of records")
+        index = value.pop(_INDEX, b"")
+        if not whole and {*loads(_opened(_INDEX, index, whole=False), {})} != value.keys():
+            raise StateUnreadable(_ALTERED)
         if value.keys() == {"backends", "stores"}:
             self._load_whole(value)
             return
@@ -128,7 +144,7 @@ class Sections:
                 return body(digest)
 
             try:
-                self._put(key, loads(section, noting))
+                self._put(key, loads(_opened(key, section, whole=whole), noting))
                 self._last[key] = Section(section, frozenset(map(Body, digests)))
             except Exception as error:  # whatever a record that does not fit leads to
                 self._report(key, f"its saved records are not loaded: {error}")
@@ -160,6 +176,27 @@ class Sections:
         if self.problems.get(key[1]) != problem:
             self.problems[key[1]] = problem
             LOG.error("%s: %s", key[1], problem)
+
+
+def _seal(key: Key, records: bytes) -> bytes:
+    """Return a section's checksum, under its own name only."""
+    return _SEAL + hashlib.sha256(repr(key).encode() + records).digest()
+
+
+def _sealed(key: Key, records: bytes) -> bytes:
+    return _seal(key, records) + records
+
+
+def _opened(key: Key, section: bytes, *, whole: bool) -> bytes:
+    """Return a section's records; raises StateUnreadable where they are not as they were written.
+
+    Those of an earlier version have no checksum, and are taken from a whole file only.
+    """
+    if not section.startswith(_SEAL) and whole:
+        return section
+    if section[:_SEAL_END] != _seal(key, section[_SEAL_END:]):
+        raise StateUnreadable(_ALTERED)
+    return section[_SEAL_END:]
 
 
 def _digests(records: bytes, body: ReadBody) -> Iterator[str]:

@@ -99,8 +99,11 @@ class Snapshots:
         for digest in digests:
             (self._bodies / digest).unlink(missing_ok=True)
 
-    def read(self) -> bytes:
-        """Return the records; raises LocalAwsError for what this program cannot load."""
+    def read(self) -> tuple[bytes, bool]:
+        """Return the records, and whether they are those that were written.
+
+        Raises LocalAwsError for what this program cannot load.
+        """
         try:
             line, _, records = self._records.read_bytes().partition(b"\n")
         except OSError as error:
@@ -117,9 +120,7 @@ class Snapshots:
         for name, ours in _versions().items():
             if stamp.get(name) != ours:
                 raise self.unusable(f"it was written with {name} {stamp.get(name)}, this is {ours}")
-        if stamp.get("sha256") != hashlib.sha256(records).hexdigest():
-            raise self.unusable("its bytes are not those that were written")
-        return records
+        return records, stamp.get("sha256") == hashlib.sha256(records).hexdigest()
 
     def body(self, digest: str) -> bytes:
         """Return a body, verified; raises LocalAwsError for what is not what was written."""

@@ -27,7 +27,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resou
 )
 
 from local_aws.core.patching import patch, set_value
-from local_aws.stepfunctions.clients import client_for
+from local_aws.stepfunctions.clients import client_for, denial
 from local_aws.stepfunctions.errors import StateFailed, failure_event, task_failure
 from local_aws.stepfunctions.integrations import BOTO_SERVICES
 from local_aws.stepfunctions.json_data import strict_json
@@ -65,6 +65,24 @@ set_value(
     _POLL_SECONDS,
     why="looks twice a second only",
 )
+
+
+@patch(
+    "moto.stepfunctions.parser.asl.component.state.exec.state_task.state_task"
+    ".StateTask._eval_state_credentials",
+    why="acts with whatever role a state names",
+)
+def evaluate_credentials(original: Any, task: Any, env: Any) -> Any:
+    """Return the role that a task acts with; another one than the state machine's must trust it.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/concepts-access-cross-acct-resources.html
+    """
+    found, own = original(task, env), str(env.aws_execution_details.role_arn)
+    if found.role_arn != own:
+        denied = denial(own, "sts:AssumeRole", str(found.role_arn))
+        if denied is not None:
+            raise failure_event(env, "States.Permissions", denied, "TaskFailed")
+    return found
 
 
 def _operation(task: Any, service: str | None, action: str | None) -> Any:
@@ -105,7 +123,7 @@ def normalise_response(
     found = _operation(task, boto_service_name, service_action_name)
     if isinstance(response, dict) and found is not None and found.output_shape is not None:
         task._from_boto_response(response, found.output_shape)
-        plain(response)
+    plain(response)
 
 
 def plain(value: Any) -> Any:
@@ -120,6 +138,8 @@ def plain(value: Any) -> Any:
         return text.replace("+00:00", "Z")
     elif isinstance(value, bytes):
         return value.decode("utf-8", "replace")
+    elif hasattr(value, "read"):  # a stream, which no execution's record can hold
+        return plain(value.read())
     return value
 
 

@@ -1,5 +1,6 @@
 import datetime
 import threading
+from typing import Any
 
 import pytest
 
@@ -105,12 +106,22 @@ def test_it_goes_neither_back_nor_years_ahead(seconds: float) -> None:
     assert clock.now() == START
 
 
-def test_it_goes_on_where_an_earlier_process_was() -> None:
+@pytest.mark.parametrize("kept", [3600.0, (3600.0, START.timestamp())])
+def test_it_goes_on_where_an_earlier_process_was(kept: Any) -> None:
     clock, log = standing_clock(), Log()
     clock.follow(Every(20, log))
-    clock.resume(3600)
+    clock.resume(kept)
     assert clock.now() == START + datetime.timedelta(hours=1)
     assert log == []
+
+
+def test_it_does_not_go_back_where_the_hosts_clock_was_set_back_between_two_processes() -> None:
+    year = datetime.timedelta(days=365)
+    earlier = Clock(real=(START + year).timestamp)
+    earlier.advance(60)
+    clock = standing_clock()
+    clock.resume(earlier.kept())
+    assert clock.now() == earlier.now()
 
 
 def test_a_host_whose_clock_is_set_back_does_not_take_time_back() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from local_aws.core.stores import Stores
+from local_aws.errors import LocalAwsError
 from local_aws.state import saver as saving
 from local_aws.state.saver import NotSaved, Saver
 from local_aws.state.state_folder import Snapshots
@@ -188,6 +189,47 @@ def test_what_cannot_be_loaded_costs_only_itself_and_stays_on_disk(kept: Kept) -
 
 def fail(value: str) -> None:
     raise ValueError("no")
+
+
+def test_a_byte_that_is_altered_costs_one_store_by_name_or_is_refused(kept: Kept) -> None:
+    kept.stores.keep("other", lambda: "good" * 20, lambda _: None)
+    kept.value = "after" * 20
+    kept.saver.commit()
+    kept.saver.close()
+    path = kept.folder / "records"
+    content = path.read_bytes()
+    start = content.index(b"\n") + 1
+    costs = set()
+    for place in range(start, len(content)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :])
+        again, found = Kept(kept.folder), list[str]()
+        again.stores.keep("other", lambda: None, found.append)
+        try:
+            again.saver.load()
+        except LocalAwsError as error:
+            assert "not loaded" in str(error)
+            costs.add("all")
+            continue
+        named = {problem.partition(":")[0] for problem in again.saver.problems()}
+        assert again.value == ("before" if "value" in named else kept.value)
+        assert found == ([] if "other" in named else ["good" * 20])
+        costs |= named
+    assert costs >= {"all", "other", "value"}
+
+
+def test_a_service_whose_records_were_altered_keeps_them_on_disk(kept: Kept) -> None:
+    kept.value = "after" * 20
+    kept.saver.commit()
+    kept.saver.close()
+    path = kept.folder / "records"
+    path.write_bytes(path.read_bytes().replace(b"after", b"aftex", 1))
+    for _ in range(2):
+        again = Kept(kept.folder)
+        again.saver.load()
+        assert "bytes are not those that were written" in again.saver.problems()[0]
+        again.saver.start()
+        again.saver.close()
+        assert b"aftexafter" in path.read_bytes()
 
 
 def test_a_change_of_a_service_whose_records_cannot_be_saved_is_not_acknowledged(
