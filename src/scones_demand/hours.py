@@ -214,6 +214,11 @@ def _columns(
         raise DatasetError(f"{name}, line 1 has the column {min(twice)!r} twice.")
     counted = set(COUNTS) <= set(found) if known is None else known
     wanted = (*WEATHER, *(COUNTS if counted else ()))
+    if len(found) == 1 and (separator := next((c for c in ";\t|" if c in found[0]), None)):
+        raise DatasetError(
+            f"{name}, line 1 separates its columns by {separator!r}: write it with commas, and "
+            "with points in decimal numbers."
+        )
     for title in ("datetime", *wanted):
         if title not in found:
             raise DatasetError(

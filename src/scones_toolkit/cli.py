@@ -3,6 +3,7 @@
 import errno
 import functools
 import inspect
+import io
 import os
 import signal
 import sys
@@ -271,6 +272,7 @@ def handle_errors(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         signal.signal(signal.SIGTERM, _interrupt)
+        _print_any_text()
         try:
             return function(*args, **kwargs)
         except (SconesError, LocalAwsError) as error:
@@ -292,6 +294,12 @@ def handle_errors(function: Callable[P, R]) -> Callable[P, R]:
             raise Exit("interrupted", code=130) from None
 
     return call
+
+
+def _print_any_text() -> None:
+    """Have stdout take every text: a locale without UTF-8 lacks bars and a person's umlauts."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _host_fault(error: OSError) -> str:

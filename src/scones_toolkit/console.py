@@ -125,13 +125,16 @@ class Console:
             yield
 
     @contextmanager
-    def _announced(self, what: str) -> Iterator[None]:
-        """Print what is being done, once, where it takes longer than the log's patience."""
+    def _announced(self, what: str) -> Iterator[threading.Timer]:
+        """Print what is being done, once, where it takes longer than the log's patience.
+
+        Whoever cancels the timer that is given has said more already.
+        """
         timer = threading.Timer(self.patience, self.say, [f"  {what} ..."])
         timer.daemon = True
         timer.start()
         try:
-            yield
+            yield timer
         finally:
             timer.cancel()
 
@@ -145,8 +148,8 @@ class Console:
         if self.rich.is_terminal:
             yield from self._bar(cell(title), pace)
         else:
-            with self._announced(title):
-                yield _Lines(self, title, pace)
+            with self._announced(title) as announcement:
+                yield _Lines(self, title, pace, announcement)
 
     def _bar(self, title: str, pace: "_Pace") -> Iterator[ProgressCallback]:
         columns = (
@@ -213,8 +216,10 @@ class _Lines:
 
     SECONDS = 5.0
 
-    def __init__(self, console: Console, title: str, pace: "_Pace") -> None:
-        self._console, self._title = console, title
+    def __init__(
+        self, console: Console, title: str, pace: "_Pace", announcement: threading.Timer
+    ) -> None:
+        self._console, self._title, self._announcement = console, title, announcement
         self._pace, self._printed, self._last = pace, console.clock(), ""
 
     def __call__(self, done: int, total: int, note: str = "", left: float | None = None) -> None:
@@ -224,6 +229,7 @@ class _Lines:
         if finished and text == self._last:
             return
         if finished or (done and now - self._printed >= self.SECONDS):
+            self._announcement.cancel()
             self._console.say(f"{text}  {self._pace(done, total, left)}".rstrip())
             self._printed, self._last = now, text if finished else ""
 

@@ -245,8 +245,8 @@ def check_record(plan: Path, folder: EnvironmentFolder) -> None:
         current = current_record(plan, folder)
     except (OSError, ValueError, TypeError) as error:
         raise DeployError(
-            f"There is no complete plan at {plan} ({error}); `inv plan --out` writes one, with its "
-            "record, where there is something to change."
+            f"There is no complete plan at {plan}: `inv plan --out` writes one, with its record, "
+            "where there is something to change, and the apply of a plan removes it."
         ) from error
     if record != current:
         raise DeployError(f"{plan} was not applied: {_difference(record, current)}. Plan again.")

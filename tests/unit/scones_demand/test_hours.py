@@ -75,6 +75,10 @@ def changed(old: str, new: str) -> io.StringIO:
     [
         (lambda: io.StringIO(""), "a.csv is empty"),
         (table, "a header and no rows"),
+        (
+            lambda: io.StringIO(table().getvalue().replace(",", ";")),
+            r"line 1 separates its columns by ';': write it with commas",
+        ),
         (lambda: without_column("windspeed"), r"line 1 has no column 'windspeed'"),
         (lambda: without_column("registered"), r"line 1 has no column 'registered'"),
         (lambda: table(header=f"{HEADER},temp"), r"line 1 has the column 'temp' twice"),

@@ -1,4 +1,5 @@
 import errno
+import io
 import os
 import re
 import signal
@@ -25,6 +26,7 @@ from scones_core.errors import DatasetError
 from scones_deploy.terraform.plan import PROTECTED
 from scones_toolkit import cli
 from scones_toolkit.cli import AllowDestroy, InsteadOf, handle_errors, task, tasks_of
+from scones_toolkit.console import Console
 from scones_toolkit.project import Project
 from tests.support.environments.checkout import ROOT
 
@@ -274,6 +276,20 @@ def test_a_task_whose_reader_is_gone_ends_as_one_that_was_stopped(
     assert caught.value.code == 141
     assert not caught.value.message
     assert let_go
+
+
+def test_a_locale_without_a_character_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="latin-1"))
+
+    @handle_errors
+    def show() -> None:
+        Console().say("Fahrräder \u2588\u2588 98\u202f%")
+        Console().raw("Rad \u2192")
+        sys.stdout.flush()
+
+    show()
+    assert written.getvalue().decode("latin-1") == "Fahrräder ?? 98?%\nRad ?\n"
 
 
 def test_ctrl_c_while_the_tasks_are_loaded_ends_as_it_does_in_a_task(tmp_path: Path) -> None:

@@ -226,6 +226,17 @@ def test_work_that_does_not_know_yet_how_far_it_is_is_named_in_a_log() -> None:
     assert out.getvalue() == "  training ...\n"
 
 
+def test_work_that_said_how_far_it_is_is_not_named_afterwards() -> None:
+    console, _ = written()
+    console.patience = 600.0
+    before = set(threading.enumerate())
+    with console.progress("resources", rate=False) as advance:
+        (waiting,) = set(threading.enumerate()) - before
+        advance(3, 3)
+        waiting.join(10)
+        assert not waiting.is_alive()
+
+
 def test_a_terminal_shows_what_is_being_done_and_for_how_long() -> None:
     out = io.StringIO()
     console = Console(RichConsole(file=out, width=100, force_terminal=True))

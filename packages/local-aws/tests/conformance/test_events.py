@@ -438,7 +438,13 @@ def test_s3_runs_a_function_only_with_its_permission(aws: Aws) -> None:
     name = aws.function(ECHO)
     arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
     events = {"LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:Put"]}
-    made = bucket(aws, {"LambdaFunctionConfigurations": [events]})
+    made = unique("bucket")
+    aws.client("s3").create_bucket(Bucket=made)
+    aws.client("s3").put_bucket_notification_configuration(
+        Bucket=made,
+        NotificationConfiguration={"LambdaFunctionConfigurations": [events]},
+        SkipDestinationValidation=True,
+    )
     aws.client("s3").put_object(Bucket=made, Key="denied.png", Body=b"image")
     aws.client("lambda").add_permission(
         FunctionName=name,

@@ -299,6 +299,22 @@ def test_a_role_is_handed_on_only_by_who_may_pass_it(aws: Aws) -> None:
     assert passer.client("stepfunctions").create_state_machine(**create)["stateMachineArn"]
 
 
+def test_a_role_in_an_attribute_of_a_topic_is_handed_on_as_well(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/sns/latest/dg/topics-attrib.html"""
+    name = f"t-{uuid.uuid4().hex[:8]}"
+    topic = aws.client("sns").create_topic(Name=name)["TopicArn"]
+    field = "SQSSuccessFeedbackRoleArn"
+    change = {"TopicArn": topic, "AttributeName": field, "AttributeValue": aws.role}
+    lacks = Caller(aws, allow("sns:*")).client("sns")
+    said = f"is not authorized to perform: iam:PassRole on resource: {aws.role}"
+    assert said in denied(lacks.set_topic_attributes, **change)["Message"]
+    made = {"Name": f"{name}-other", "Attributes": {field: aws.role}}
+    assert said in denied(lacks.create_topic, **made)["Message"]
+    lacks.set_topic_attributes(TopicArn=topic, AttributeName="DisplayName", AttributeValue="d")
+    passer = Caller(aws, allow("sns:*"), allow("iam:PassRole", aws.role)).client("sns")
+    passer.set_topic_attributes(**change)
+
+
 READER = """
 import os, boto3
 def handler(event, context):

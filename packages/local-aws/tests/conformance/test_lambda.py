@@ -290,10 +290,20 @@ def test_a_destination_that_the_role_may_not_use_gets_nothing(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html"""
     url, arn = aws.queue()
     second, other = aws.queue()
-    allowed = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": other}
+    allowed: dict[str, Any] = {"Effect": "Allow", "Action": "sqs:SendMessage"}
+    allowed["Resource"] = [other, arn]
     role = aws.role_with({"Effect": "Allow", "Action": "s3:*", "Resource": "*"}, allowed)
-    config = {"DestinationConfig": {"OnFailure": {"Destination": arn}}, "MaximumRetryAttempts": 0}
-    Tries(aws, 9, config, Role=role, DeadLetterConfig={"TargetArn": other})
+    config: dict[str, Any] = {"DestinationConfig": {"OnFailure": {"Destination": arn}}}
+    config["MaximumRetryAttempts"] = 0
+    source = "def handler(event, context):\n    raise ValueError\n"
+    name = aws.function(source, Role=role, DeadLetterConfig={"TargetArn": other})
+    aws.client("lambda").put_function_event_invoke_config(FunctionName=name, **config)
+    aws.client("iam").put_role_policy(
+        RoleName=role.rpartition("/")[2],
+        PolicyName="own",
+        PolicyDocument=policy({**allowed, "Resource": other}),
+    )
+    aws.invoke(name, {}, InvocationType="Event")
     aws.message(second)  # is sent after the destination
     assert "Messages" not in aws.client("sqs").receive_message(QueueUrl=url)
 

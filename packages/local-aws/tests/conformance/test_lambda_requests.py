@@ -90,3 +90,24 @@ def test_queries_of_metrics_are_checked(aws: Aws) -> None:
     times = {"StartTime": "2030-01-01T00:00:00Z", "EndTime": "2030-01-01T01:00:00Z"}
     found = error_code(watch.get_metric_data, MetricDataQueries=[query], **times)
     assert found == "ValidationError"
+
+
+def test_dead_letters_and_destinations_need_a_role_that_may_send_them(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html"""
+    functions, queue, topic = aws.client("lambda"), aws.queue()[1], aws.topic()[0]
+    role = aws.role_with({"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": queue})
+    name = aws.function(SOURCE, Role=role, DeadLetterConfig={"TargetArn": queue})
+    change = functions.update_function_configuration
+    with pytest.raises(ClientError) as refused:
+        change(FunctionName=name, DeadLetterConfig={"TargetArn": topic})
+    error = refused.value.response["Error"]
+    assert error["Code"] == "InvalidParameterValueException"
+    assert error["Message"] == (
+        "The provided execution role does not have permissions to call Publish on SNS"
+    )
+    with pytest.raises(ClientError, match="to call SendMessage on SQS"):
+        aws.function(SOURCE, Role=role, DeadLetterConfig={"TargetArn": f"{queue}-other"})
+    configure = functions.put_function_event_invoke_config
+    configure(FunctionName=name, DestinationConfig={"OnFailure": {"Destination": queue}})
+    with pytest.raises(ClientError, match=f"to call Publish on {topic}"):
+        configure(FunctionName=name, DestinationConfig={"OnSuccess": {"Destination": topic}})

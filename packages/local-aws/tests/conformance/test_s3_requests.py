@@ -2,13 +2,14 @@
 
 import bz2
 import gzip
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.testing.aws import Aws, new_client, unique
+from local_aws.testing.aws import Aws, new_client, policy, unique
 
 PART = 5 * 1024 * 1024
 
@@ -133,21 +134,51 @@ def test_a_delete_marker_has_no_content(aws: Aws) -> None:
     assert code(s3.get_object, **asked) == ("MethodNotAllowed", 405)
 
 
-def test_a_notification_needs_a_queue_that_is_there(aws: Aws, bucket: str) -> None:
+@pytest.mark.parametrize("kind", ["Queue", "Topic", "LambdaFunction"])
+def test_a_notification_needs_a_destination_that_lets_s3_in(
+    aws: Aws, bucket: str, kind: str
+) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventNotifications.html"""
-    s3 = aws.client("s3")
-    _, queue = aws.queue()
+    s3, sqs, sns, functions = map(aws.client, ("s3", "sqs", "sns", "lambda"))
+    source = {"ArnLike": {"aws:SourceArn": f"arn:aws:s3:::{bucket}"}}
+    lets = {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Condition": source}
+    url, queue = aws.queue()
+    topic = sns.create_topic(Name=unique("t"))["TopicArn"]
+    name = aws.function("def handler(event, context):\n    return 1\n")
+    function = functions.get_function(FunctionName=name)["Configuration"]["FunctionArn"]
+    # The policy that a topic has at first lets every service of the account in.
+    closed = policy({**lets, "Action": "sns:Publish", "Resource": topic, "Effect": "Deny"})
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=closed)
+    arn = {"Queue": queue, "Topic": topic, "LambdaFunction": function}[kind]
 
-    def configured(arn: str) -> tuple[str, int] | None:
-        events = [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]
-        return code(
-            s3.put_bucket_notification_configuration,
-            Bucket=bucket,
-            NotificationConfiguration={"QueueConfigurations": events},
-        )
+    def refused(arn: str, **more: Any) -> str:
+        rules = [{f"{kind}Arn": arn, "Events": ["s3:ObjectCreated:*"]}]
+        given = {"Bucket": bucket, "NotificationConfiguration": {f"{kind}Configurations": rules}}
+        try:
+            s3.put_bucket_notification_configuration(**given, **more)
+        except ClientError as error:
+            found: dict[str, Any] = dict(error.response["Error"])
+            assert found["Code"] == "InvalidArgument"
+            assert found["Message"].startswith("Unable to validate the following destination")
+            return str(found["ArgumentValue"])
+        return ""
 
-    assert configured(f"{queue}-absent") == ("InvalidArgument", 400)
-    assert configured(queue) is None
+    assert "does not exist" in refused(f"{arn}-absent")
+    assert "does not exist" in refused(arn.replace("us-east-1", "nowhere-1"))
+    assert re.search("Permissions on the destination|Not authorized to invoke", refused(arn))
+    assert refused(arn, SkipDestinationValidation=True) == ""
+    policies = {"Action": ["sqs:SendMessage", "sns:Publish"], "Resource": "*"}
+    text = policy({**lets, **policies})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": text})
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=text)
+    functions.add_permission(
+        FunctionName=name,
+        StatementId="s3",
+        Action="lambda:InvokeFunction",
+        Principal="s3.amazonaws.com",
+        SourceArn=f"arn:aws:s3:::{bucket}",
+    )
+    assert refused(arn) == ""
 
 
 def test_an_upload_in_parts_is_checked_and_read_by_its_parts(aws: Aws, bucket: str) -> None:

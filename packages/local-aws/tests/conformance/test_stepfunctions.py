@@ -365,6 +365,17 @@ def test_an_sdk_integration_takes_and_gives_names_in_pascal_case(aws: Aws) -> No
     assert found["Body"] == "text" and found["LastModified"].endswith("Z")
 
 
+def test_an_sdk_integration_of_lambda_gives_the_payload_as_a_text(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html"""
+    function = aws.function("def handler(event, context):\n    return {'answer': 1}\n")
+    invoking = aws.state_machine(task("aws-sdk:lambda:invoke", {"FunctionName": function}))
+    found = output(aws.run(invoking, {}))
+    assert found["StatusCode"] == 200
+    assert json.loads(found["Payload"]) == {"answer": 1}
+    # The execution's records are saved, so other state machines can be made.
+    assert aws.state_machine({"StartAt": "S", "States": {"S": {"Type": "Succeed"}}})
+
+
 # Timeouts
 
 

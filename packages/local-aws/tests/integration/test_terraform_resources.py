@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from local_aws.testing.aws import Aws
+from local_aws.testing.aws import Aws, policy
 
 POLICY = {
     "Version": "2012-10-17",
@@ -109,8 +109,10 @@ def test_a_bucket_returns_that_it_sends_events_to_eventbridge(aws: Aws) -> None:
     s3.put_bucket_notification_configuration(Bucket="gap-events", NotificationConfiguration=only)
     found = s3.get_bucket_notification_configuration(Bucket="gap-events")
     assert found["EventBridgeConfiguration"] == {}
-    sqs.create_queue(QueueName="gap-events")
-    queue = {"QueueArn": "arn:aws:sqs:us-east-1:123456789012:gap-events"}
+    arn = "arn:aws:sqs:us-east-1:123456789012:gap-events"
+    lets = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}
+    sqs.create_queue(QueueName="gap-events", Attributes={"Policy": policy(lets)})
+    queue = {"QueueArn": arn}
     both = {**only, "QueueConfigurations": [{**queue, "Events": ["s3:ObjectCreated:*"]}]}
     s3.put_bucket_notification_configuration(Bucket="gap-events", NotificationConfiguration=both)
     found = s3.get_bucket_notification_configuration(Bucket="gap-events")

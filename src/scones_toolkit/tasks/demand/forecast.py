@@ -3,6 +3,7 @@
 import shutil
 import time
 import webbrowser
+from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -210,6 +211,7 @@ def _train_here(project: Project, hours: Hours, chosen: Settings, target: Path) 
 def _record(project: Project, algorithm: Algorithm, card: Card, seconds: float) -> None:
     """Add a training to the leaderboard and, where its model is kept, to the versions."""
     versions, score = _versions(project), card.metrics["rmsle"]
+    staged_now = project.records.read(DATA)
     hours = sum(fold["hours"] for fold in card.folds)
     if algorithm != "builtin":
         version = {
@@ -218,12 +220,23 @@ def _record(project: Project, algorithm: Algorithm, card: Card, seconds: float) 
             "rmsle": score,
             "hours": hours,
             "seconds": seconds,
+            "sha256": staged_now["sha256"],
+            "source": staged_now["source"],
             "algorithm": algorithm,
             "settings": dict(card.settings),
         }
         versions = [*versions, version]
     board = _with_row(_board(project), LINES[algorithm], score, seconds, hours)
-    project.records.write(TRAINING, {"versions": versions, "leaderboard": board})
+    _write_training(project, versions, board)
+
+
+def _write_training(project: Project, versions: list[Any], board: list[Any]) -> None:
+    record = {
+        "sha256": project.records.read(DATA)["sha256"],
+        "versions": versions,
+        "leaderboard": board,
+    }
+    project.records.write(TRAINING, record)
 
 
 def _versions(project: Project) -> list[Any]:
@@ -232,8 +245,26 @@ def _versions(project: Project) -> list[Any]:
 
 
 def _board(project: Project) -> list[Any]:
-    path = project.records.path(TRAINING)
-    return list(project.records.read(TRAINING)["leaderboard"]) if path.exists() else []
+    """Return the leaderboard of the staged hours; scores of other hours do not compare."""
+    if not project.records.path(TRAINING).exists():
+        return []
+    record = project.records.read(TRAINING)
+    return list(record["leaderboard"]) if _is_of_staged(project, record) else []
+
+
+def _is_of_staged(project: Project, record: Mapping[str, Any]) -> bool:
+    """Return whether a training was of the hours that are staged; earlier records do not say."""
+    staged_now = project.records.read(DATA)["sha256"]
+    return bool(record.get("sha256", staged_now) == staged_now)
+
+
+def _require_of_staged(project: Project, card: Card) -> None:
+    """Raise TrainingError where other hours were staged since the model was trained."""
+    record = project.records.read(TRAINING)
+    if not _is_of_staged(project, record) or not _is_of_staged(project, card.data or {}):
+        raise TrainingError(
+            f"Other hours were staged since the training: inv demand.train{project.env_flag}"
+        )
 
 
 def _with_row(board: list[Any], name: str, *figures: float) -> list[Any]:
@@ -282,6 +313,7 @@ def _rows(board: list[Any]) -> list[tuple[str, float, float, int]]:
 def evaluate(project: Project) -> None:
     """Score the model and simpler learners on the same blocks, and print the leaderboard."""
     model, hours = _model(project), staged(project)
+    _require_of_staged(project, model.card)
     own = isinstance(model, DemandModel)
     chosen = DemandSettings(**model.card.settings) if own else DemandSettings()
     matrix, folds = feature_matrix(hours), blocked_folds(hours, every=chosen.fold_every)
@@ -298,7 +330,7 @@ def evaluate(project: Project) -> None:
             seconds = time.perf_counter() - started
             board = _with_row(board, name, scored.metrics["rmsle"], seconds, len(scored.position))
             advance(number + 1, len(learners), name)
-    project.records.write(TRAINING, {"versions": _versions(project), "leaderboard": board})
+    _write_training(project, _versions(project), board)
     rows = [(n, f"{score:.4f}", f"{hours:,}", f"{s:.1f}") for n, score, s, hours in _rows(board)]
     header = ("model", "RMSLE", "hours scored", "seconds")
     project.console.grid("By blocks of later days", header, rows)
@@ -317,17 +349,29 @@ def _model(project: Project) -> DemandModel | autogluon.AutoGluonModel:
 def forecast(project: Project, *, source: str | None, out: Path) -> None:
     """Forecast the hours of a file and write them in the competition's format.
 
-    Raises DatasetError for a file that cannot be used, or that has days which were trained on.
+    Without `source`, of the hours that were staged to be forecast. Raises DatasetError for a file
+    that cannot be used, or that has days which were trained on, and TrainingError where the model
+    is not of the staged hours.
     """
     project.require_writable(out)
     path = Path(source).expanduser() if source else folder(project) / "test.csv"
     if source is None and not path.exists():
         raise SconesError("No hours to forecast were staged: give a file with --source.")
-    model, hours = _model(project), read_hours(path, known=False)
+    model = _model(project)
+    if source is None:
+        _require_of_staged(project, model.card)
+    hours = read_hours(path, known=False)
     model.require_new(hours)
     _print_hours_read(project, hours)
     write_atomically(out, to_csv(hours, model.forecast(hours), interval=False))
-    project.console.say(f"  {out}: {len(hours):,} rows")
+    project.console.say(f"  {out}: {len(hours):,} rows, {_trained_on(project)}")
+
+
+def _trained_on(project: Project) -> str:
+    """Return which model forecasts, in words; an earlier record does not have its source."""
+    last = _versions(project)[-1]
+    of = f", trained on {last['source']}" if "source" in last else ""
+    return f"by the model of {last['made']}{of}"
 
 
 def report(project: Project, *, out: Path | None = None, in_browser: bool = False) -> Path:
@@ -336,12 +380,9 @@ def report(project: Project, *, out: Path | None = None, in_browser: bool = Fals
         project.require_writable(out)
     model, hours = _model(project), staged(project)
     data, record = project.records.read(DATA), project.records.read(TRAINING)
+    _require_of_staged(project, model.card)
     validated = read_held_out(folder(project) / "model", hours, model.card)
     path = out or folder(project) / "report.html"
-    if model.card.data and model.card.data.get("sha256") != data["sha256"]:
-        raise TrainingError(
-            f"Other hours were staged since the training: inv demand.train{project.env_flag}"
-        )
     with project.console.working("measuring what the model relies on"):
         importance = permutation_importance(model, hours)
     asked = {"hours to forecast": Exclusions(**data["asked"])} if data["asked"] else {}
@@ -356,6 +397,7 @@ def report(project: Project, *, out: Path | None = None, in_browser: bool = Fals
         versions=[
             (f"{v['version']} ({v['made']})", v["rmsle"], v.get("hours", 0))
             for v in record["versions"]
+            if _is_of_staged(project, v)
         ],
         synthetic=bool(data["synthetic"]),
         asked=asked,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
+from shlex import quote
 
 from scones_core.errors import DeployError
 from scones_core.events import challenger_of
@@ -219,7 +220,10 @@ def unlock(project: Project, *, confirmed: bool = False) -> None:
     if confirmed:
         project.console.say(f"  {text}")
     else:
-        confirm(f"{text} If that run still goes on, two would change the same.", lock.id)
+        confirm(
+            f"{text} Unlock only if that run has ended: two would change the same resources.",
+            lock.id,
+        )
     project.terraform.unlock(lock.id)
     project.console.say(f"The state of {project.environment} is unlocked.")
 
@@ -298,11 +302,19 @@ def plan(
     describe(project, made, every=not project.verbose)
     if made.has_changes and not project.verbose:
         project.console.say("Every attribute is shown by --verbose.")
-    if made.has_changes and not destroy:
-        project.hint("apply" if out is None else f"apply --plan {out}")
     if summary is not None:
         write_atomically(summary, markdown(project.environment, made, _plan_text(project, made)))
+    if not destroy:
+        say_how_to_apply(project, made, out)
     return made
+
+
+def say_how_to_apply(project: Project, made: Plan, out: Path | None) -> None:
+    """Print the task that applies a plan, which `out` keeps, or that there is none to apply."""
+    if made.has_changes:
+        project.hint("apply" if out is None else f"apply --plan {quote(str(out))}")
+    elif out is not None:
+        project.console.say(f"  {out} is not written: there is nothing to apply.")
 
 
 def apply_kept(project: Project, path: Path, *, allow_destroy: bool = False) -> Plan:

@@ -35,7 +35,16 @@ function show(id, data, build) {
     const again = [...element.querySelectorAll("[data-scroll]")].find((e) => e.dataset.scroll === name);
     if (again) [again.scrollTop, again.scrollLeft] = [top, left];
   }
+  if (!scrolled.some(([name]) => name === "graph")) showVisited(element.querySelector("[data-scroll=graph]"));
   if (focus) [...element.querySelectorAll("[tabindex],button,select")].find((e) => mark(e) === focus)?.focus({ preventScroll: true });
+}
+
+/** Scroll a graph that is new on the page to the first state that was entered. */
+function showVisited(graph) {
+  const first = graph?.querySelector(".visited");
+  if (!first) return;
+  const [state, frame] = [first.getBoundingClientRect(), graph.getBoundingClientRect()];
+  graph.scrollLeft += state.left + state.width / 2 - frame.left - frame.width / 2;
 }
 
 function mark(element) {

@@ -105,10 +105,8 @@ def send_to_queue(
         )
 
 
-def publish_to_topic(
-    sender: Sender, topic_arn: str, message: str, subject: str | None = None
-) -> None:
-    """Publish one message. Raises DeliveryFailed."""
+def require_topic(sender: Sender, topic_arn: str) -> None:
+    """Raise DeliveryFailed unless the topic is there and its policy and key let the sender in."""
     from moto.sns.models import sns_backends
 
     *_, region, account, _ = topic_arn.split(":")
@@ -117,12 +115,22 @@ def publish_to_topic(
         raise DeliveryFailed("NO_RESOURCE", f"The topic {topic_arn} does not exist.")
     sender.require("sns:Publish", topic_arn)
     sender.require_key(getattr(topic, "kms_master_key_id", None), region)
+
+
+def publish_to_topic(
+    sender: Sender, topic_arn: str, message: str, subject: str | None = None
+) -> None:
+    """Publish one message. Raises DeliveryFailed."""
+    from moto.sns.models import sns_backends
+
+    require_topic(sender, topic_arn)
+    *_, region, account, _ = topic_arn.split(":")
     with failing("INVALID_PARAMETER"):
         sns_backends[account][region].publish(message, arn=topic_arn, subject=subject)
 
 
-def invoke_function(sender: Sender, function_arn: str, event: str) -> None:
-    """Hand an event to a function, which runs by itself. Raises DeliveryFailed."""
+def require_function(sender: Sender, function_arn: str) -> Any:
+    """Return a function whose policy lets the sender invoke it. Raises DeliveryFailed."""
     from moto.awslambda.utils import get_backend
 
     region, account = function_arn.split(":")[3:5]
@@ -130,6 +138,12 @@ def invoke_function(sender: Sender, function_arn: str, event: str) -> None:
     with failing("NO_RESOURCE"):
         function = get_backend(account, region).get_function(name, qualifier or None)
     sender.require("lambda:InvokeFunction", function_arn)
+    return function
+
+
+def invoke_function(sender: Sender, function_arn: str, event: str) -> None:
+    """Hand an event to a function, which runs by itself. Raises DeliveryFailed."""
+    function = require_function(sender, function_arn)
     with failing("INTERNAL_ERROR", lasting=False):
         function.invoke(event, {"X-Amz-Invocation-Type": "Event"}, {})
 

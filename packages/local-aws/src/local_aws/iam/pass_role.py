@@ -75,6 +75,7 @@ def handed_roles(response: Any, service: str, operation: str) -> list[HandedRole
         return []
     paths = role_paths(response.boto3_service_name, operation)
     roles = [role for path in paths for role in _found(response._get_param(path[0]), path[1:])]
+    roles += _attribute_roles(response) if service == "sns" else []
     if not roles:
         return []
     named, before = _TRUSTED.get((service, operation), ("", ""))
@@ -82,6 +83,21 @@ def handed_roles(response: Any, service: str, operation: str) -> list[HandedRole
     start = f"arn:aws:{service}:{response.region}:{ACCOUNT_ID}:{before}"
     source = name if name.startswith("arn:") else f"{start}{name}"
     return [HandedRole(role, f"{service}.amazonaws.com", source) for role in dict.fromkeys(roles)]
+
+
+def _attribute_roles(response: Any) -> list[str]:
+    """Return the roles that attributes of a topic or a subscription have, as for its feedback.
+
+    https://docs.aws.amazon.com/sns/latest/dg/topics-attrib.html
+    """
+    given = response._get_param("Attributes")
+    attributes = dict(given) if isinstance(given, Mapping) else {}
+    attributes[response._get_param("AttributeName")] = response._get_param("AttributeValue")
+    return [
+        role
+        for name, role in attributes.items()
+        if _ROLE_NAME.fullmatch(str(name)) and isinstance(role, str) and role
+    ]
 
 
 def replication_role(body: str | bytes) -> str:

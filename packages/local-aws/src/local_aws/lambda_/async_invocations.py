@@ -309,6 +309,13 @@ _WAYS: dict[str, tuple[str, Callable[[_Delivery], None]]] = {
 }
 
 
+def missing_action(access_key_id: str, target: str) -> str:
+    """Return what a key's owner may not do with a destination and must, as `SendMessage`."""
+    action, _ = _WAYS.get([*target.split(":"), "", "", ""][2], ("", None))
+    is_missing = action and not permits(access_key_id, Access(action, target))
+    return action.partition(":")[2] if is_missing else ""
+
+
 def _attributes(ended: EventOutcome) -> dict[str, tuple[str, str]]:
     """Return the attributes of a dead letter; the message is cut to 1 KB, as on AWS."""
     error = _parsed(ended.result or b"{}")

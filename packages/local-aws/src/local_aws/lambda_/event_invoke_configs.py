@@ -7,12 +7,13 @@ import json
 from typing import Any
 from urllib.parse import unquote
 
-from moto.awslambda.exceptions import UnknownEventConfig
+from moto.awslambda.exceptions import InvalidParameterValueException, UnknownEventConfig
 from moto.awslambda.models import EventInvokeConfig
 
 from local_aws.core import clock
 from local_aws.core.patching import patch
-from local_aws.lambda_.async_invocations import LATEST, find_settings
+from local_aws.lambda_.async_invocations import LATEST, find_settings, missing_action
+from local_aws.lambda_.function_changes import access_key
 
 
 @patch(
@@ -36,6 +37,8 @@ def update_function_event_invoke_config(_: Any, response: Any) -> str:
 def _store_settings(response: Any, before: dict[str, Any]) -> str:
     function, arn = _asked(response)
     config = {**before, **response.json_body}
+    for given in (response.json_body.get("DestinationConfig") or {}).values():
+        _require_destination(function, (given or {}).get("Destination"))
     config.setdefault("DestinationConfig", {"OnSuccess": {}, "OnFailure": {}})
     now: Any = clock.now().timestamp()
     made = EventInvokeConfig(arn, now, config)
@@ -74,6 +77,14 @@ def list_function_event_invoke_configs(_: Any, response: Any) -> str:
     name = unquote(response.path.rsplit("/", 3)[1])
     configs = response.backend.get_function(name).event_invoke_config
     return json.dumps({"FunctionEventInvokeConfigs": [one.response() for one in configs]})
+
+
+def _require_destination(function: Any, target: str | None) -> None:
+    key = access_key(function.function_name, function.role)
+    if target and (missing := missing_action(key, target)):
+        raise InvalidParameterValueException(
+            f"The function's execution role does not have permissions to call {missing} on {target}"
+        )
 
 
 def _asked(response: Any) -> tuple[Any, str]:

@@ -58,7 +58,7 @@ def install(context: Context) -> None:
     invoking = Invoking(pools, invoker, lambda function: function_spec(function, roles))
     context.invoke = invoking.invoke
     context.fronts.append(lambda application: with_invocations(application, invoking))
-    function_changes.use(pools)
+    function_changes.use(pools, roles)
     mappings = event_source_mappings.EventSourceMappings(CLOCK, invoking.invoke, roles)
     event_source_mappings.use(mappings)
     sqs_patches.on_sent(mappings.look)

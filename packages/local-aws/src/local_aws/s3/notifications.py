@@ -7,8 +7,11 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-struc
 import logging
 import threading
 import uuid
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, quote_plus, urlsplit
+
+from moto.s3.exceptions import InvalidArgumentError
 
 from local_aws.core import clock
 from local_aws.core.context import ACCOUNT_ID
@@ -20,6 +23,9 @@ from local_aws.eventbridge.delivery import (
     compact,
     invoke_function,
     publish_to_topic,
+    require_function,
+    require_queue,
+    require_topic,
     send_to_queue,
 )
 from local_aws.s3.versions import is_deleting_version
@@ -169,3 +175,66 @@ def _notify(configuration: Any, event_name: Any, name: str, bucket: Any, key: An
                     name,
                     error.message,
                 )
+
+
+# By the kind of a configuration: its field, the service of its ARN, what S3 asks of it, and what
+# S3 says of one that is absent and of one that does not let it in.
+_DESTINATIONS: dict[str, tuple[str, str, Callable[[Sender, str], Any], str, str]] = {
+    "QueueConfiguration": (
+        "Queue",
+        "sqs",
+        require_queue,
+        "The destination queue does not exist",
+        "Permissions on the destination queue do not allow S3 to publish notifications from this "
+        "bucket",
+    ),
+    "TopicConfiguration": (
+        "Topic",
+        "sns",
+        require_topic,
+        "The destination topic does not exist",
+        "Permissions on the destination topic do not allow S3 to publish notifications from this "
+        "bucket",
+    ),
+    "CloudFunctionConfiguration": (
+        "CloudFunction",
+        "lambda",
+        require_function,
+        "The destination Lambda does not exist",
+        "Not authorized to invoke function [{arn}]",
+    ),
+}
+
+
+@patch(
+    "moto.s3.responses.S3Response._notification_config_from_body",
+    why="takes destinations that are not there, or do not let S3 in",
+)
+def notification_configuration(original: Any, response: Any) -> Any:
+    """Return the configuration of a request; raises InvalidArgument where S3 would not publish.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventNotifications.html
+    """
+    configuration = original(response) or {}
+    if response.headers.get("x-amz-skip-destination-validation", "").lower() != "true":
+        bucket = response.backend.get_bucket(response.bucket_name)
+        sender = Sender(_SERVICE, bucket.arn)
+        for kind, rule in _DESTINATIONS.items():
+            given = configuration.get(kind) or []
+            for one in given if isinstance(given, list) else [given]:
+                _require_destination(sender, str(one.get(rule[0])), kind)
+    return configuration
+
+
+def _require_destination(sender: Sender, arn: str, kind: str) -> None:
+    _, service, require, absent, closed = _DESTINATIONS[kind]
+    parts = arn.split(":")
+    try:
+        if len(parts) < 6 or parts[2] != service or parts[4] != ACCOUNT_ID:
+            raise DeliveryFailed("NO_RESOURCE", arn)
+        require(sender, arn)
+    except (DeliveryFailed, KeyError) as error:  # moto has no backend of a region that is none
+        is_closed = getattr(error, "code", "") == "NO_PERMISSIONS"
+        reason = closed.format(arn=arn) if is_closed else absent
+        message = "Unable to validate the following destination configurations"
+        raise InvalidArgumentError(message, arn, reason) from error

@@ -17,16 +17,12 @@ from moto.s3.exceptions import (
     DuplicateTagKeys,
     InvalidBucketName,
     InvalidContinuationToken,
-    InvalidNotificationDestination,
     MalformedXML,
     MethodNotAllowed,
     S3ClientError,
 )
 from moto.s3.models import FakeDeleteMarker
-from moto.sns.models import sns_backends
-from moto.sqs.models import sqs_backends
 
-from local_aws.core.context import ACCOUNT_ID
 from local_aws.core.patching import patch
 from local_aws.iam.policy_documents import policy_problem
 
@@ -191,31 +187,6 @@ def handle_range(
     if not str(request.headers.get("range")).startswith("bytes="):
         return 200, headers, content
     return original(response, request, headers, content)
-
-
-@patch(
-    f"{_BACKEND}.put_bucket_notification_configuration",
-    why="takes queues and topics that are not there",
-)
-def put_bucket_notification(
-    original: Any, backend: Any, bucket_name: str, notification_config: dict[str, Any]
-) -> Any:
-    """Configure what a bucket publishes, to queues and topics that exist."""
-    for kind, field in (("QueueConfiguration", "Queue"), ("TopicConfiguration", "Topic")):
-        given = (notification_config or {}).get(kind) or []
-        for one in given if isinstance(given, list) else [given]:
-            if not _is_there(str(one.get(field))):
-                raise InvalidNotificationDestination
-    return original(backend, bucket_name, notification_config)
-
-
-def _is_there(arn: str) -> bool:
-    parts = arn.split(":")
-    if len(parts) != 6 or parts[4] != ACCOUNT_ID:
-        return False
-    if parts[2] == "sqs":
-        return parts[5] in sqs_backends[ACCOUNT_ID][parts[3]].queues
-    return arn in sns_backends[ACCOUNT_ID][parts[3]].topics
 
 
 def _keys(text: str) -> list[str]:

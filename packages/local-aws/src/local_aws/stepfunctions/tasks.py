@@ -123,7 +123,7 @@ def normalise_response(
     found = _operation(task, boto_service_name, service_action_name)
     if isinstance(response, dict) and found is not None and found.output_shape is not None:
         task._from_boto_response(response, found.output_shape)
-        plain(response)
+    plain(response)
 
 
 def plain(value: Any) -> Any:
@@ -138,6 +138,8 @@ def plain(value: Any) -> Any:
         return text.replace("+00:00", "Z")
     elif isinstance(value, bytes):
         return value.decode("utf-8", "replace")
+    elif hasattr(value, "read"):  # a stream, which no execution's record can hold
+        return plain(value.read())
     return value
 
 

@@ -146,6 +146,29 @@ def test_a_forecast_of_days_that_were_trained_on_is_refused(
     demand.train(project, demand.settings(**QUICK))
     with pytest.raises(DatasetError, match="the model was trained on"):
         demand.forecast(project, source=str(source / "train.csv"), out=tmp_path / "a.csv")
+
+
+def test_a_model_of_other_hours_than_the_staged_ones_is_not_taken_for_theirs(
+    project: Project, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    demand.etl(project, str(source))
+    demand.train(project, demand.settings(**QUICK))
+    demand.evaluate(project)
     demand.etl(project, demand.SYNTHETIC)
-    with pytest.raises(TrainingError, match="Other hours were staged"):
-        demand.report(project)
+    for use in (
+        lambda: demand.report(project),
+        lambda: demand.evaluate(project),
+        lambda: demand.forecast(project, source=None, out=tmp_path / "a.csv"),
+    ):
+        with pytest.raises(TrainingError, match="Other hours were staged"):
+            use()
+    demand.forecast(project, source=str(source / "test.csv"), out=tmp_path / "a.csv")
+    assert f"trained on {source}" in capsys.readouterr().out
+
+    demand.train(project, demand.settings(**QUICK))
+    # The scores of the other hours do not stand next to this model's.
+    record = project.records.read(demand.TRAINING)
+    assert [row[0] for row in record["leaderboard"]] == ["gradient boosting"]
+    page = demand.report(project).read_text()
+    assert ">2 (" in page
+    assert ">1 (" not in page

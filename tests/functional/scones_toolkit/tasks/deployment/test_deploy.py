@@ -9,7 +9,7 @@ from scones_deploy.terraform.plan import Plan
 from scones_deploy.terraform.state import AppliedResource
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
-from scones_toolkit.tasks.deployment.deploy import carry_out, verify
+from scones_toolkit.tasks.deployment.deploy import carry_out, say_how_to_apply, verify
 from tests.functional.scones_toolkit.tasks.conftest import DEPLOYMENT
 
 RELEASE = Release(
@@ -47,6 +47,16 @@ def test_an_interrupted_apply_says_which_task_goes_on(
     with pytest.raises(KeyboardInterrupt):
         carry_out(project, Plan(tmp_path / "p", (), has_changes=True), again="destroy")
     assert "inv destroy --env dev goes on from there" in capsys.readouterr().out
+
+
+def test_the_task_that_applies_a_kept_plan_can_be_pasted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project, out = Project(tmp_path, "dev", console=Console()), Path("kept plans/dev.tfplan")
+    say_how_to_apply(project, Plan(out, (), has_changes=True), out)
+    assert capsys.readouterr().out == ("Next: inv apply --plan 'kept plans/dev.tfplan' --env dev\n")
+    say_how_to_apply(project, Plan(out, (), has_changes=False), out)
+    assert capsys.readouterr().out == f"  {out} is not written: there is nothing to apply.\n"
 
 
 @pytest.mark.parametrize(
