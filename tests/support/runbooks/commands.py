@@ -77,7 +77,8 @@ def aws_call(words: list[str]) -> AwsCall:
             option = members.get(word[2:], "")
             if not option:
                 raise ValueError(f"{service} {words[2]} has no {word}")
-        else:
+        elif option not in arguments or isinstance(arguments[option], list):
+            # Else it is the file that the CLI writes a body to, which is no parameter.
             arguments[option] = _value(shape.members[option], word, arguments.get(option))
     if missing := set(shape.required_members) - set(arguments):
         raise ValueError(f"{service} {words[2]} lacks {min(missing)}")

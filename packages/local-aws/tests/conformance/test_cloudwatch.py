@@ -70,6 +70,9 @@ def put(
     aws.client("cloudwatch").put_metric_data(Namespace=namespace, MetricData=[data])
 
 
+KINDS = ("MetricAlarms", "CompositeAlarms")
+
+
 def alarm(aws: Aws, topic: Topic | None = None, **more: Any) -> tuple[str, str]:
     """Put an alarm with the settings of this project's alarms on counts; return its name."""
     name = unique("alarm")
@@ -103,6 +106,26 @@ def described(aws: Aws, name: str) -> dict[str, Any]:
 def state(aws: Aws, name: str) -> str:
     value: str = described(aws, name)["StateValue"]
     return value
+
+
+def test_alarms_are_listed_where_every_filter_holds(aws: Aws) -> None:
+    """docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html"""
+    cloudwatch, prefix = aws.client("cloudwatch"), unique("many")
+    names = [f"{prefix}-{end}" for end in ("raised", "quiet")]
+    for name in names:
+        alarm(aws, AlarmName=name)
+    other, _ = alarm(aws)
+    cloudwatch.put_composite_alarm(AlarmName=f"{prefix}-both", AlarmRule=f"ALARM({names[0]})")
+    for name in (names[0], other):
+        cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a test")
+
+    def listed(**filters: Any) -> list[str]:
+        found = cloudwatch.describe_alarms(AlarmNamePrefix=prefix, **filters)
+        return sorted(each["AlarmName"] for key in KINDS for each in found.get(key, []))
+
+    assert listed() == sorted(names)
+    assert listed(StateValue="ALARM") == names[:1]
+    assert listed(AlarmTypes=["CompositeAlarm"]) == [f"{prefix}-both"]
 
 
 def test_an_alarm_goes_through_its_states_and_notifies_its_topic(

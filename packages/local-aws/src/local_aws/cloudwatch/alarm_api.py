@@ -45,6 +45,30 @@ def put_metric_alarm(original: Any, backend: Any, *args: Any, **more: Any) -> An
     return alarm
 
 
+@patch(
+    "moto.cloudwatch.responses.CloudWatchResponse.describe_alarms",
+    why="looks at the first of several filters only, and lists composite alarms unasked",
+)
+def describe_alarms(original: Any, self: Any) -> ActionResult:
+    """Answer DescribeAlarms: an alarm is listed where every filter that is given holds."""
+    listed: dict[str, list[Any]] = original(self).result
+    prefix, state = self._get_param("AlarmNamePrefix") or "", self._get_param("StateValue")
+    kinds = self._get_param("AlarmTypes") or ["MetricAlarm"]
+    return ActionResult(
+        {
+            key: [
+                alarm
+                for alarm in alarms
+                if f"{kind}Alarm" in kinds
+                and alarm.name.startswith(prefix)
+                and state in (None, alarm.state_value)
+            ]
+            for key, alarms in listed.items()
+            for kind in [key.removesuffix("Alarms")]
+        }
+    )
+
+
 def _settle(alarm: Any, before: Any) -> None:
     """Give a new alarm its first state, an updated one that which it had."""
     now = clock.now()
