@@ -444,6 +444,18 @@ def test_an_execution_fails_where_its_history_is_full(aws: Aws) -> None:
     assert "25000" in ended["cause"]
 
 
+def test_a_history_of_more_data_than_is_kept_ends_its_execution(aws: Aws) -> None:
+    again = [{"Variable": "$.text", "IsPresent": True, "Next": "P"}]
+    states = {
+        "P": {"Type": "Pass", "Next": "C"},
+        "C": {"Type": "Choice", "Choices": again, "Default": "S"},
+        "S": {"Type": "Succeed"},
+    }
+    ended = aws.run(aws.state_machine(flow(states)), {"text": "x" * 250_000}, seconds=120)
+    assert ended["error"] == "States.Runtime"
+    assert "268,435,456 bytes" in ended["cause"]
+
+
 def log_group(aws: Aws) -> str:
     name = f"/aws/vendedlogs/states/{unique('log')}"
     aws.client("logs").create_log_group(logGroupName=name)

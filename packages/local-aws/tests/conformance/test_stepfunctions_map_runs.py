@@ -202,6 +202,23 @@ def test_a_missing_file_can_be_caught(aws: Aws, bucket: str) -> None:
     assert output(aws.run(aws.state_machine(definition), {})) == "caught"
 
 
+@pytest.mark.parametrize("kind", ["STANDARD", "EXPRESS"])
+def test_items_are_the_members_of_an_object(aws: Aws, kind: str) -> None:
+    """https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemspath.html"""
+    given = {"servers": {"web": {"port": 80}, "database": {"port": 5432}}}
+    plain = aws.state_machine(distributed(PASS, kind, ItemsPath="$.servers"))
+    pairs = [{"Key": "web", "Value": {"port": 80}}, {"Key": "database", "Value": {"port": 5432}}]
+    assert output(aws.run(plain, given)) == pairs
+    selector = {"name.$": "$$.Map.Item.Key", "port.$": "$$.Map.Item.Value.port"}
+    selected = aws.state_machine(
+        distributed(PASS, kind, ItemsPath="$.servers", ItemSelector=selector)
+    )
+    found = output(aws.run(selected, given))
+    assert found == [{"name": "web", "port": 80}, {"name": "database", "port": 5432}]
+    jsonata = distributed(PASS, kind, QueryLanguage="JSONata", Items="{% $states.input.servers %}")
+    assert output(aws.run(aws.state_machine(jsonata), given)) == pairs
+
+
 def test_items_are_selected_and_then_batched(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itembatcher.html"""
     machine = aws.state_machine(

@@ -20,6 +20,8 @@ from moto.stepfunctions.parser.backend.execution import Execution
 
 from local_aws.core.patching import add, patch, set_value
 from local_aws.stepfunctions import status_events
+from local_aws.stepfunctions.history import MAX_DATA_BYTES, has_too_much_data
+from local_aws.stepfunctions.history import size_of as history_size
 from local_aws.stepfunctions.interpreter import in_background
 from local_aws.stepfunctions.json_data import MAX_STATE_BYTES, compact, strict_json
 from local_aws.stepfunctions.progress import enter_flow, enter_state, leave_flow
@@ -152,8 +154,8 @@ def check_input(text: str | None) -> None:
 def excess(sizes: list[int | None]) -> set[int]:
     """Return the positions to forget, of executions in the order of their starts.
 
-    A size is a finished execution's number of events, None for one that runs: it stays. The
-    oldest go first, until both limits hold.
+    A size is that of a finished execution's history, None for one that runs: it stays. The oldest
+    go first, until both limits hold.
     """
     finished = [(place, size) for place, size in enumerate(sizes) if size is not None]
     count, events = len(finished), sum(size for _, size in finished)
@@ -167,10 +169,11 @@ def excess(sizes: list[int | None]) -> set[int]:
 
 
 def size_of(execution: Any) -> int | None:
-    """Return the number of events of moto's execution; None while it runs."""
+    """Return the size of the history of moto's execution; None while it runs."""
     if execution.stop_date is None:
         return None
-    return int(getattr(execution, "event_count", 0))
+    # One of an earlier version has its number of events only.
+    return int(getattr(execution, "history_size", getattr(execution, "event_count", 0)))
 
 
 def forget(executions: list[Any], size: Callable[[Any], int | None] = size_of) -> None:
@@ -237,6 +240,11 @@ def _limit(program: Any, env: Any) -> float | None:
 
 def _fail_for_history(env: Any) -> None:
     cause = "The execution reached the maximum number of history events (25000)."
+    if has_too_much_data(env.event_manager):
+        cause = (
+            f"The embedded AWS keeps at most {MAX_DATA_BYTES:,} bytes of an execution's inputs "
+            "and outputs."
+        )
     env.set_error({"error": "States.Runtime", "cause": cause})
 
 
@@ -319,6 +327,7 @@ def reflect_status(original: Any, communication: Any) -> None:
     elif isinstance(state, program_state.ProgramStopped):
         execution.error, execution.cause = state.error, state.cause
     execution.event_count = len(env.event_manager._history_event_list)
+    execution.history_size = history_size(env.event_manager)
     original(communication)
     status_events.ended(execution)
 

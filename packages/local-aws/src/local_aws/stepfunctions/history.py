@@ -8,6 +8,10 @@ from local_aws.core.patching import add, set_value
 # "Maximum number of events in a single execution history: 25,000"
 # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 MAX_EVENTS = 25_000
+MAX_DATA_BYTES = 256 << 20
+"""Of a history's inputs, outputs and causes, which stay in memory: AWS's quotas allow 6 GB."""
+# So much data of a history counts as one more event.
+_EVENT_BYTES = 4_096
 _MANAGER = "moto.stepfunctions.parser.asl.eval.event.event_manager.EventManager"
 _WHY = "has no limit, takes events after the end, and copies all when it is read"
 
@@ -24,14 +28,33 @@ def _add(
     with manager._mutex:
         if manager.closed:
             return int(context.last_published_event_id)
-        full = manager.when_full is not None and len(manager._history_event_list) >= MAX_EVENTS - 1
-        if not full:
+        if manager.when_full is None or not _is_full(manager):
             event_id = _append(manager, context, event_type, event_details, timestamp)
             if update_source_event_id:
                 context.source_event_id = event_id
             return event_id
     manager.when_full()
     return int(context.last_published_event_id)
+
+
+def _is_full(manager: Any) -> bool:
+    is_long = len(manager._history_event_list) >= MAX_EVENTS - 1
+    return is_long or has_too_much_data(manager)
+
+
+def has_too_much_data(manager: Any) -> bool:
+    """Return whether a history has more data than is kept of one."""
+    return bool(manager.data_bytes > MAX_DATA_BYTES)
+
+
+def size_of(manager: Any) -> int:
+    """Return the size of a history: its number of events, and its data as further ones."""
+    return len(manager._history_event_list) + int(manager.data_bytes) // _EVENT_BYTES
+
+
+def _data_bytes(event_details: Any) -> int:
+    found = (details for details in (event_details or {}).values() if isinstance(details, dict))
+    return sum(len(v) for details in found for v in details.values() if isinstance(v, str))
 
 
 def _close(manager: Any, context: Any, event_type: Any, event_details: Any) -> None:
@@ -62,6 +85,7 @@ def _append(
     }
     context.last_published_event_id = event_id
     manager._history_event_list.append(event)
+    manager.data_bytes += _data_bytes(event_details)
     session = manager._cloud_watch_logging_session
     if session is not None:
         session.publish(event, now)
@@ -86,6 +110,7 @@ def without_data(event: dict[str, Any]) -> dict[str, Any]:
 
 add(f"{_MANAGER}.closed", why=_WHY)(False)
 add(f"{_MANAGER}.when_full", why=_WHY)(None)
+add(f"{_MANAGER}.data_bytes", why=_WHY)(0)
 set_value(f"{_MANAGER}.add_event", _add, why=_WHY)
 add(f"{_MANAGER}.close", why=_WHY)(_close)
 set_value(f"{_MANAGER}.get_event_history", _events, why=_WHY)

@@ -33,6 +33,7 @@ from local_aws.stepfunctions.distributed_map.item_batcher import (
 )
 from local_aws.stepfunctions.distributed_map.item_reader import UnreadableItems
 from local_aws.stepfunctions.distributed_map.map_run import MapRun, Tolerance
+from local_aws.stepfunctions.distributed_map.object_items import context_item
 from local_aws.stepfunctions.distributed_map.result_writer import transformed
 from local_aws.stepfunctions.distributed_map.s3_access import export_results, read_items
 from local_aws.stepfunctions.errors import StateFailed, failure_event
@@ -205,7 +206,7 @@ class _Run:
     def _selected(self, selector: Any, index: int, item: Any) -> Any:
         frame = self._env.open_inner_frame()
         data = frame.states.context_object.context_object_data
-        data["Map"] = {"Item": {"Index": index, "Value": item}}
+        data["Map"] = {"Item": context_item(self._given.input_items, index, item)}
         frame.states.reset(self._input)
         frame.stack.append(self._input)
         try:
