@@ -64,8 +64,8 @@ def blocked_folds(hours: Hours, *, start: int = BLOCK_START, every: int = 1) -> 
             folds.append(Fold(str(np.datetime64(int(month), "M")), train, test))
     if not folds:
         raise TrainingError(
-            f"{hours.name} has too few days: a fold needs {MIN_DAYS} days before the day "
-            f"{start} of a month. Give it more months."
+            f"{hours.name} has {len(np.unique(hours.day))} days, too few to validate a model: it "
+            f"needs {MIN_DAYS} days, and after them hours of a month from its day {start} on."
         )
     # The newest month is always among them.
     return folds[::-1][::every][::-1]

@@ -374,10 +374,8 @@ class _Fold:
 
     def _thresholds(self, time: NDArray[np.uint32]) -> Floats:
         """Return the threshold that decided on the answers of these times."""
-        stretches, place = self.query.history.at(time)
-        known = [each.threshold if each else None for each in stretches]
-        values = [self.query.threshold if each is None else each for each in known]
-        return np.array(values, np.float32)[place]
+        history = self.query.history
+        return np.array(history.decided(self.query.threshold), np.float32)[history.at(time)[1]]
 
     def _labels(self, table: pa.Table) -> Labels:
         """Return the index of each answered label, NO_LABEL for a name that the model lacks."""

@@ -9,7 +9,7 @@ were judged by: the threshold, and the classes.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -101,15 +101,22 @@ class History:
         place = np.searchsorted(ordered, time.astype(np.int64), side="right")
         return (None, *self.stretches), place
 
-    def thresholds(self, otherwise: float) -> list[tuple[datetime, float]]:
-        """Return the thresholds and when each began to decide; `otherwise` where none is recorded.
+    def decided(self, otherwise: float) -> list[float]:
+        """Return the threshold of each place of `at`.
 
-        What decided before the first one is `otherwise`, too.
+        Where none is recorded it is that before, at the beginning the first one that is recorded;
+        `otherwise` where none is at all.
         """
-        found: list[tuple[datetime, float]] = []
-        for each in self.stretches:
-            value = otherwise if each.threshold is None else each.threshold
-            if value != (found[-1][1] if found else otherwise):
+        known = [None, *(each.threshold for each in self.stretches)]
+        last = next((value for value in known if value is not None), otherwise)
+        return [last := last if value is None else value for value in known]
+
+    def thresholds(self, otherwise: float) -> list[tuple[datetime, float]]:
+        """Return the thresholds and when each began to decide, the first at no time at all."""
+        first, *values = self.decided(otherwise)
+        found = [(datetime.min.replace(tzinfo=UTC), first)]
+        for each, value in zip(self.stretches, values, strict=True):
+            if value != found[-1][1]:
                 found.append((each.start, value))
         return found
 
@@ -144,11 +151,14 @@ def history_of(chosen: Sequence[Write], active: Sequence[Write]) -> History:
 
 def _alone(write: Write) -> Stretch:
     body = write.body
+    if not body["release"]:
+        # Nothing answers, so nothing is judged.
+        return Stretch(write.time, "")
     threshold, labels = body.get("threshold"), body.get("labels")
     names = labels if isinstance(labels, list) else []
     return Stretch(
         write.time,
-        body["release"] or "",
+        body["release"],
         float(threshold) if isinstance(threshold, int | float) else None,
         tuple(name for name in names if isinstance(name, str)),
     )

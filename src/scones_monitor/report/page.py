@@ -147,7 +147,7 @@ class _Page:
         first, last = _plotted(data)
         line = timeline(summary.time, summary.confidence, summary.accepted, first, last)
         time = OverTime(TimeAxis(line.start, line.end), self._markers())
-        steps = [(line.start, summary.threshold), *data.history.thresholds(summary.threshold)]
+        steps = data.history.thresholds(summary.threshold)
         metrics = data.metrics
         # CloudWatch's finest values are of a minute: in finer bins they would stand as spikes.
         fine = metrics is not None and line.step >= METRIC_STEP

@@ -76,7 +76,7 @@ def test_a_record_is_of_the_release_that_answered_at_its_time(
 
     order = np.argsort(found.time)
     assert found.label[order].tolist() == [0, 1, 0]
-    assert found.accepted[order].tolist() == [True, False, True]
+    assert found.accepted[order].tolist() == [False, False, True]
     named = {place.time.hour: place.label for place in found.least_confident}
     assert named == {11: "bicycle", 13: "motorcycle", 17: "bicycle"}
     mean = np.nanmean(found.sample.probabilities[found.sample.label == 1], axis=0)

@@ -114,12 +114,21 @@ def test_another_threshold_of_the_same_release_is_no_other_release() -> None:
     )
     assert history.alone_since("r2") == at(70)
     assert names(history, 80, 90.5, 100) == ["r2", "r2", "r2"]
-    assert history.thresholds(0.9) == [(at(91), 0.8)]
+    assert history.thresholds(0.5)[1:] == [(at(91), 0.8)]
 
 
-def test_without_a_recorded_threshold_the_present_one_decides() -> None:
+def test_without_any_recorded_threshold_the_present_one_decides() -> None:
     history = rolled(("r1", 0, 5), ("r2", 60, 70))
-    assert history.thresholds(0.9) == []
+    assert [value for _, value in history.thresholds(0.9)] == [0.9]
+
+
+def test_before_the_first_release_its_own_threshold_is_the_one_that_is_shown() -> None:
+    """Not that of the release that is active now, nor the functions' own without a release."""
+    none = {"release": None, "threshold": 0.93, "labels": ["a", "b"]}
+    history = deployed(
+        (none, 0, 5), (judged("r1", 0.6, []), 60, 70), (judged("r2", 0.8, []), 90, 95)
+    )
+    assert [value for _, value in history.thresholds(0.8)] == [0.6, 0.8]
 
 
 def test_no_release_is_no_release() -> None:

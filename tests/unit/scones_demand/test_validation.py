@@ -31,7 +31,9 @@ def test_every_other_fold_keeps_the_newest_month(known: Hours) -> None:
 
 
 def test_too_few_days_to_judge_by_are_refused() -> None:
-    with pytest.raises(TrainingError, match="too few days"):
+    with pytest.raises(
+        TrainingError, match="has 20 days, too few to validate a model: it needs 45 days"
+    ):
         blocked_folds(generate_hours(days=20))
 
 

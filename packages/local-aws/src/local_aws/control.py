@@ -40,6 +40,8 @@ from local_aws.state.state_folder import STATE_FOLDER, Snapshots
 __all__ = ["ImageCommands", "LocalAws"]
 
 START_SECONDS = 60.0
+# A start reads and verifies all that is saved; a busy laptop does so at this rate.
+_LOADED_BYTES_A_SECOND = 10_000_000
 STOP_SECONDS = 20.0
 
 
@@ -239,7 +241,8 @@ def _command(home: Path, port: int, *, keep: bool) -> list[str]:
 
 
 def _await_ready(home: Path, process: subprocess.Popen[bytes], log: Path) -> ServerRecord:
-    deadline = time.monotonic() + START_SECONDS
+    seconds = START_SECONDS + Snapshots(home / STATE_FOLDER).size / _LOADED_BYTES_A_SECOND
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
             log_lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
@@ -250,7 +253,7 @@ def _await_ready(home: Path, process: subprocess.Popen[bytes], log: Path) -> Ser
         if record is not None and record.pid == process.pid and _healthy(record.port):
             return record
         time.sleep(0.02)
-    raise LocalAwsError(f"The embedded AWS was not ready in {START_SECONDS:.0f} s; see {log}.")
+    raise LocalAwsError(f"The embedded AWS was not ready in {seconds:.0f} s; see {log}.")
 
 
 def _healthy(port: int) -> bool:

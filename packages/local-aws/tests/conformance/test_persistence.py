@@ -451,6 +451,18 @@ def test_a_function_runs_what_was_deployed_whatever_became_of_its_files(tmp_path
         assert Aws(local, "").invoke(name)[0] == 1
 
 
+def test_a_start_is_awaited_for_as_long_as_it_takes_to_load_what_is_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with LocalAws.start(tmp_path, 0, {}) as local:
+        Aws(local, "").client("s3").create_bucket(Bucket="kept")
+    with (tmp_path / "state" / "bodies" / ("0" * 64)).open("wb") as left_over:
+        left_over.truncate(2 << 30)
+    monkeypatch.setattr("local_aws.control.START_SECONDS", 0.0)
+    with LocalAws.start(tmp_path, 0, {}) as local:
+        assert Aws(local, "").client("s3").list_buckets()["Buckets"]
+
+
 def body_that_names_others(home: Path) -> Path:
     """Return the file that most depends on: of a bucket's objects it is the largest segment."""
     digest = re.compile(rb"[0-9a-f]{64}")

@@ -444,14 +444,23 @@ def test_an_execution_fails_where_its_history_is_full(aws: Aws) -> None:
     assert "25000" in ended["cause"]
 
 
-def test_a_history_of_more_data_than_is_kept_ends_its_execution(aws: Aws) -> None:
-    again = [{"Variable": "$.text", "IsPresent": True, "Next": "P"}]
+@pytest.mark.parametrize(
+    "kept",
+    [{}, {"Assign": {"text.$": "$.text"}, "OutputPath": "$.small"}],
+    ids=["input", "variable"],
+)
+def test_a_history_of_more_data_than_is_kept_ends_its_execution(
+    aws: Aws, kept: dict[str, Any]
+) -> None:
+    again = [{"Variable": "$.none", "IsPresent": False, "Next": "P"}]
     states = {
-        "P": {"Type": "Pass", "Next": "C"},
+        "A": {"Type": "Pass", "Next": "P", **kept},
+        "P": {"Type": "Pass", "Next": "C", **({"Assign": {"text.$": "$text"}} if kept else {})},
         "C": {"Type": "Choice", "Choices": again, "Default": "S"},
         "S": {"Type": "Succeed"},
     }
-    ended = aws.run(aws.state_machine(flow(states)), {"text": "x" * 250_000}, seconds=120)
+    given = {"text": "x" * 250_000, "small": {}}
+    ended = aws.run(aws.state_machine(flow(states)), given, seconds=120)
     assert ended["error"] == "States.Runtime"
     assert "268,435,456 bytes" in ended["cause"]
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import combinations
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal
 
 from botocore.exceptions import ClientError
@@ -381,7 +382,7 @@ def write_list(project: Project, *, out: Path | None = None) -> Path:
     project.console.say(
         f"{len(rows)} of {len(waiting)} images under review are in {folder}. Write a class into "
         f"the label column of {LABELS_FILE}; leave it empty to skip an image. Next: "
-        f"inv etl --env {project.environment} --add {folder}"
+        f"inv etl{project.env_flag} --add {quote(str(folder))}"
     )
     return folder
 

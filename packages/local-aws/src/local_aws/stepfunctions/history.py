@@ -52,9 +52,11 @@ def size_of(manager: Any) -> int:
     return len(manager._history_event_list) + int(manager.data_bytes) // _EVENT_BYTES
 
 
-def _data_bytes(event_details: Any) -> int:
-    found = (details for details in (event_details or {}).values() if isinstance(details, dict))
-    return sum(len(v) for details in found for v in details.values() if isinstance(v, str))
+def _data_bytes(details: Any) -> int:
+    """Return the length of all texts of an event, within its details and their variables."""
+    if isinstance(details, dict):
+        return sum(map(_data_bytes, details.values()))
+    return len(details) if isinstance(details, str) else 0
 
 
 def _close(manager: Any, context: Any, event_type: Any, event_details: Any) -> None:
