@@ -39,6 +39,17 @@ def test_a_queue_comes_back_with_what_is_not_done() -> None:
     assert world.loaded() == {"99": b"again"}
 
 
+def test_a_queue_that_gets_short_and_long_again_comes_back_whole() -> None:
+    world = World()
+    for count in (30, 5, 25, 0, 40):
+        for number in range(40):
+            world.queue.done(str(number))
+        for number in range(count):
+            world.queue.accept(str(number), b"%d" % count)
+        world.save()
+        assert world.loaded() == {str(number): b"%d" % count for number in range(count)}
+
+
 def test_a_save_writes_only_the_work_that_came_since_the_last_one() -> None:
     world = World()
     for number in range(50):
