@@ -82,6 +82,8 @@ def main() -> int:
     for status, count in calls.statuses.most_common():
         print(f"  {status}: {count}")
     print(f"stopped in {stopped:.1f} s, started with what was saved in {started:.1f} s")
+    for name, failure in sorted(calls.failures.items()):
+        print(f"failed within: {name}: {failure}")
     for line in wrong:
         print(f"WRONG {line}")
     return 1 if wrong else 0

@@ -239,7 +239,7 @@ def _rest(shape: StructureShape, response: Any) -> Iterator[tuple[Shape, Any, st
     uri = model.operation_model(response._get_action()).http["requestUri"]
     path = _path_of(uri).fullmatch(response.path)
     for name, text in (path.groupdict() if path else {}).items():
-        yield shape.members[name], unquote(text), name
+        yield shape.members[name], _queried(shape.members[name], unquote(text), name), name
     for name, member in shape.members.items():
         if member.serialization.get("location") == "querystring":
             sent = member.serialization.get("name", name)

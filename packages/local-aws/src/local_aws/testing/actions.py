@@ -50,9 +50,10 @@ class Calls:
     """What came of the calls: how many of each status, and those that must not be."""
 
     statuses: collections.Counter[str] = field(default_factory=collections.Counter)
-    # Actions that were answered with 500 or more, with a fault of the embedded AWS, or not
-    # answered: with what was seen.
+    # Actions that were answered with 500 or more, or not answered: with what was seen.
     faults: dict[str, str] = field(default_factory=dict)
+    # Actions at which the embedded AWS failed within, which it answers with a 400.
+    failures: dict[str, str] = field(default_factory=dict)
     # Actions that were not called as the time was up.
     left: int = 0
 
@@ -180,8 +181,10 @@ def _call(client: Any, operation: str, parameters: dict[str, Any], calls: Calls)
         status = 200
     except botocore.exceptions.ClientError as error:
         status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
-        if status >= 500 or error.response["Error"].get("Code") == "EmbeddedAwsFailure":
+        if status >= 500:
             calls.faults[name] = f"{status}: {error}"
+        elif error.response["Error"].get("Code") == "EmbeddedAwsFailure":
+            calls.failures[name] = str(error)
     except (botocore.exceptions.HTTPClientError, botocore.parsers.ResponseParserError) as error:
         calls.faults[name] = f"{type(error).__name__}: {error}"
         status = 0

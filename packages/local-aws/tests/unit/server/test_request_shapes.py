@@ -239,6 +239,14 @@ def test_a_name_in_the_path_is_checked(path: str, found: str | None) -> None:
     assert answer == "done" if found is None else found in answer[1]
 
 
+def test_a_number_in_the_path_is_read_as_one() -> None:
+    request = Request("lambda", "GetLayerVersion", "", "application/json")
+    request.path = "/2018-10-31/layers/mine/versions/1"
+    assert request.answer() == "done"
+    request.path = "/2018-10-31/layers/mine/versions/one"
+    assert request.answer()[0] == "SerializationException"
+
+
 def test_a_number_of_the_query_is_within_its_bounds() -> None:
     listing = Request(
         "lambda", "ListFunctions", "", "application/json", querystring={"MaxItems": ["0"]}
