@@ -40,7 +40,7 @@ margin:16px 0;padding:0}
 .tile{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:10px 16px}
 .tile dt{color:var(--soft)}.tile dd{margin:0}.tile .value{font-size:22px}
 .banner{background:#fde68a;color:#422006;border-radius:8px;padding:10px 16px;margin-bottom:16px}
-table{border-collapse:collapse;width:100%}th,td{text-align:right;padding:5px 10px;
+table{border-collapse:separate;border-spacing:0;width:100%}th,td{text-align:right;padding:5px 10px;
 border-bottom:1px solid var(--line);font-variant-numeric:tabular-nums;font-weight:400}
 thead th{color:var(--soft);vertical-align:bottom}th:first-child,td:first-child{text-align:left}
 .text td:nth-child(2),.text th:nth-child(2){text-align:left}
