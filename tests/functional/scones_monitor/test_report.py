@@ -438,7 +438,7 @@ def test_drift_is_shown_with_method_n_and_interval(answered: Build, written: Wri
 
     _, page = written(replace(data, drift=[DRIFT], reference=data.summary, drift_note="Compared."))
 
-    assert "Drift: brightness differ" in page.text
+    assert "Drift from the reference: brightness" in page.text
     assert (
         "brightness ▲ drift 0.310 (0.200 to 0.400) < 0.001 6 3 000 Kolmogorov-Smirnov, exact"
         in page.text
