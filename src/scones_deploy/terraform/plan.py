@@ -198,7 +198,8 @@ def require_artifacts(plan: Plan, s3: "S3Client", variables: Path) -> None:
 def _artifact(kind: str, after: Mapping[str, Any]) -> str:
     if kind != "aws_sagemaker_model":
         return ""
-    return str(next(iter(after.get("primary_container") or ()), {}).get("model_data_url") or "")
+    containers = after.get("primary_container") or [{}]
+    return str(containers[0].get("model_data_url") or "")
 
 
 def _unemptied_bucket(kind: str, before: Mapping[str, Any]) -> str:
