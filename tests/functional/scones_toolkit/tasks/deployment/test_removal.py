@@ -1,12 +1,15 @@
+import io
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scones_core.errors import DeployError
+from scones_core.settings import Settings
 from scones_deploy.terraform.state import AppliedResource
 from scones_toolkit.project import Project
-from scones_toolkit.tasks.deployment.removal import pause
+from scones_toolkit.tasks.deployment.removal import pause, purge
 
 TAGS = [{"Key": "Project", "Value": "scones"}, {"Key": "Environment", "Value": "dev"}]
 
@@ -80,6 +83,35 @@ def paused(root: Path, *, confirmed: bool, applied: tuple[AppliedResource, ...] 
 def test_a_job_that_runs_is_named_and_stopped_only_once_that_is_confirmed(tmp_path: Path) -> None:
     assert paused(tmp_path, confirmed=False).stopped == []
     assert paused(tmp_path, confirmed=True).stopped == ["retrain-1"]
+
+
+class LockedState:
+    """An S3 in which a run of Terraform holds the lock on a state."""
+
+    def get_object(self, **_: str) -> dict[str, io.BytesIO]:
+        lock = {"ID": "1", "Who": "ci@host", "Operation": "OperationTypeApply", "Created": "noon"}
+        return {"Body": io.BytesIO(json.dumps(lock).encode())}
+
+
+def test_nothing_is_purged_while_another_run_holds_the_state(tmp_path: Path) -> None:
+    sagemaker = SageMaker()
+
+    class Locked(Project):
+        def client(self, service: str) -> Any:
+            return {"sagemaker": sagemaker, "s3": LockedState()}[service]
+
+    settings = Settings().override("project", state_bucket="state")
+    project = Locked(tmp_path, "dev", settings=settings)
+    vars(project)["terraform"] = Terraform(())
+    folder = project.release_file.parent
+    folder.mkdir(parents=True)
+    (folder / "env.tfvars").write_text('project = "scones"\n')
+    (folder / "backend.hcl").write_text('key = "scones/dev/terraform.tfstate"\n')
+
+    with pytest.raises(DeployError, match=r"ci@host has held the lock .* inv unlock --env dev"):
+        purge(project, confirmed=True)
+
+    assert sagemaker.stopped == []
 
 
 @pytest.mark.parametrize(
