@@ -29,7 +29,10 @@ h1{font-size:25px;line-height:1.25;margin:4px 0 8px}
 h2{font-size:17px;margin:0 0 6px}.eyebrow,.hint,.meta{color:var(--soft);margin:0 0 8px}
 .meta{overflow-wrap:anywhere}
 .panel{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:16px 20px;
-margin:16px 0;overflow-x:auto}.pair{display:grid;gap:16px;
+margin:16px 0}.scroll{overflow-x:auto;background:linear-gradient(to left,var(--panel) 40%,\
+transparent) right/44px 100% no-repeat local,linear-gradient(to left,#0004,transparent) right/16px \
+100% no-repeat scroll}.scroll tr>:first-child{position:sticky;left:0;background:var(--panel);
+min-width:7rem;overflow-wrap:anywhere}.pair{display:grid;gap:16px;
 grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));margin:16px 0}
 .pair .panel{margin:0}.pair .panel+.panel{margin-top:16px}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;
@@ -37,7 +40,7 @@ margin:16px 0;padding:0}
 .tile{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:10px 16px}
 .tile dt{color:var(--soft)}.tile dd{margin:0}.tile .value{font-size:22px}
 .banner{background:#fde68a;color:#422006;border-radius:8px;padding:10px 16px;margin-bottom:16px}
-table{border-collapse:collapse;width:100%}th,td{text-align:right;padding:5px 10px;
+table{border-collapse:separate;border-spacing:0;width:100%}th,td{text-align:right;padding:5px 10px;
 border-bottom:1px solid var(--line);font-variant-numeric:tabular-nums;font-weight:400}
 thead th{color:var(--soft);vertical-align:bottom}th:first-child,td:first-child{text-align:left}
 .text td:nth-child(2),.text th:nth-child(2){text-align:left}
@@ -53,7 +56,7 @@ thead th{color:var(--soft);vertical-align:bottom}th:first-child,td:first-child{t
 th,td{padding:4px 6px}.bars .track{width:36%}.bars th{white-space:normal}}
 @media print{:root{color-scheme:light;--ink:#000;--soft:#444;--line:#bbb;--panel:#fff;--back:#fff;
 --blue:#2b62c9;--band:#2b62c933;--red:#c2410c}body{max-width:none;padding:0;font-size:11px}
-.panel{break-inside:avoid;overflow:visible}.chart{min-width:0}
+.panel{break-inside:avoid}.scroll{overflow:visible;background:none}.chart{min-width:0}
 .band,.banner{print-color-adjust:exact}}
 """
 
@@ -117,7 +120,7 @@ style-src 'unsafe-inline'">
 </p><p class="meta">{report.generated:%Y-%m-%d %H:%M} · {escape(report.hours.name)}</p></header>
 <main>
 {_tiles(found, card)}
-{_panel("Actual against forecast over a week", _week_hint(report), key() + _week(report))}
+{_panel("Actual against forecast over a week", _week_hint(report), key() + _scroll(_week(report)))}
 <div class="pair">
 {_panel("Error by hour of the day", _ERROR_HINT, _errors_table(error_by_hour(report)))}
 <div>
@@ -257,7 +260,14 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[Any]], css: str = "") 
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
     )
-    return f'<table class="{css}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return _scroll(
+        f'<table class="{css}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    )
+
+
+def _scroll(body: str) -> str:
+    """Return what may be wider than a phone, to be scrolled by hand or by the keyboard."""
+    return f'<div class="scroll" tabindex="0">{body}</div>'
 
 
 def _leaderboard(rows: Sequence[tuple[str, float, float, int]]) -> str:

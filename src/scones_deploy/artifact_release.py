@@ -72,16 +72,18 @@ def artifact_release(
 
 def missing_models(s3: S3Client, releases: Iterable[Release]) -> list[str]:
     """Return the ids of the releases whose artifact, or whose bucket, is not there."""
-    missing = []
-    for release in releases:
-        uri = S3Uri.parse(release.model_data_url)
-        try:
-            s3.head_object(Bucket=uri.bucket, Key=uri.key)
-        except ClientError as error:
-            # A caller without the right gets 403, which says nothing about the object.
-            if error.response.get("Error", {}).get("Code") in ("404", "NoSuchKey", "NoSuchBucket"):
-                missing.append(release.id)
-    return missing
+    return [r.id for r in releases if is_artifact_missing(s3, r.model_data_url)]
+
+
+def is_artifact_missing(s3: S3Client, model_data_url: str) -> bool:
+    """Return whether an artifact, or its bucket, is not there."""
+    uri = S3Uri.parse(model_data_url)
+    try:
+        s3.head_object(Bucket=uri.bucket, Key=uri.key)
+    except ClientError as error:
+        # A caller without the right gets 403, which says nothing about the object.
+        return error.response.get("Error", {}).get("Code") in ("404", "NoSuchKey", "NoSuchBucket")
+    return False
 
 
 def released_images(s3: S3Client, release: Release) -> tuple[GoldenSample, ...]:

@@ -205,11 +205,25 @@ class Project:
         if self.stand_in is not None:
             return self.stand_in
         try:
-            return LocalAws.attach(self.local_home)
+            aws = LocalAws.attach(self.local_home)
         except LocalAwsError as error:
             raise LocalAwsError(
                 "The embedded AWS is not running; start it: inv local.up"
             ) from error
+        self._warn_of_other_code(aws)
+        return aws
+
+    def _warn_of_other_code(self, aws: LocalAws) -> None:
+        """Say, once in a task, that the server runs what the code was before a `git pull`."""
+        if "code_checked" in self.__dict__:
+            return
+        self.__dict__["code_checked"] = True
+        if aws.runs_other_code():
+            # stdout may be for another program, as that of `local.env` is.
+            self.on_stderr().console.warn(
+                "The embedded AWS runs other code than this checkout has now: inv local.down, then "
+                "inv local.up, load it and keep what was deployed."
+            )
 
     def now(self) -> datetime:
         """Return the time by the clock of this environment's AWS, in UTC.

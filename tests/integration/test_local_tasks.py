@@ -76,6 +76,21 @@ def test_followed_logs_show_what_is_written_later_and_end_quietly(up: Up) -> Non
     assert process.returncode == 0 and err == ""
 
 
+def test_a_server_that_was_started_from_other_code_is_told_once(up: Up) -> None:
+    assert up.checkout.inv("local.status").err == ""
+    module = up.checkout.root / "packages/local-aws/src/local_aws/errors.py"
+    before = module.read_bytes()
+    module.write_bytes(before + b"# pulled\n")
+    try:
+        done = up.checkout.inv("local.status")
+        assert done.err.count("inv local.down, then inv local.up") == 1, done
+        done = up.checkout.inv("local.env")
+        assert "other code" in done.err
+        assert all(line.startswith("export ") for line in done.out.splitlines())
+    finally:
+        module.write_bytes(before)
+
+
 LOCK = {
     "ID": "0d2b1c2e-1111-2222-3333-444455556666",
     "Operation": "OperationTypeApply",

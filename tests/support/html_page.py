@@ -29,6 +29,15 @@ class Page(HTMLParser):
             else sum(name == tag for name, _ in self.elements)
         )
 
+    def cut_tables(self) -> list[str]:
+        """Return the classes of the tables without a `scroll` around them: a phone cuts these."""
+        pairs = zip(self.elements, self.elements[1:], strict=False)
+        return [
+            attributes.get("class", "")
+            for (_, outer), (name, attributes) in pairs
+            if name == "table" and "scroll" not in outer.get("class", "").split()
+        ]
+
     def marks(self, css: str) -> int:
         """Return how many marks of a kind one of the two drawings over time holds."""
         found = [a for _, a in self.elements if a.get("class") == f"mark {css}"]

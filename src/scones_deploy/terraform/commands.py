@@ -31,7 +31,7 @@ from python_terraform import Terraform as CommandLine
 from scones_core.errors import TerraformError
 from scones_deploy.terraform.binary import TerraformBinary
 from scones_deploy.terraform.kept_provider import KeptProviders
-from scones_deploy.terraform.messages import error_text, failure
+from scones_deploy.terraform.messages import LOCKED, error_text, failure, is_held
 from scones_deploy.terraform.providers import ProviderSource, usable_environ
 
 
@@ -246,14 +246,19 @@ class TerraformCommands:
     ) -> Finished:
         """Run a command whose output is passed on; raises TerraformError where it fails."""
         done = self.run(command, *args, output=self._output, **options)
-        if "Error acquiring the state lock" in done.stderr and "NoSuchKey" in done.stderr:
+        if LOCKED in done.stderr and "NoSuchKey" in done.stderr:
             # The S3 backend gives up a wait where the lock goes between its try to take it and
             # its look whose it is. It is free then, and nothing was done yet.
             done = self.run(command, *args, output=self._output, **options)
+        if is_held(done.stderr):  # the error is a sentence then, without these lines
+            self._pass_on_errors(done)
         self.checked(command, done, expected)
+        self._pass_on_errors(done)
+        return done
+
+    def _pass_on_errors(self, done: Finished) -> None:
         for line in done.stderr.splitlines():
             self._output(line)
-        return done
 
     def report(self, command: str, done: Finished) -> None:
         """Pass on the output of a command that has ended; raises TerraformError as `stream`."""

@@ -6,6 +6,9 @@ from typing import Any
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 FRAME = re.compile(r"^[╷│╵ ]+", re.MULTILINE)
+LOCKED = "Error acquiring the state lock"
+# Of what Terraform says of the lock: who holds it, for what, and since when, in UTC.
+LOCK_INFO = re.compile(r"^(Who|Operation|Created):[ \t]*(\S.*)$", re.MULTILINE)
 # Each pattern is a phrase of Terraform's or the S3 backend's own messages.
 ADVICE = (
     (
@@ -16,7 +19,7 @@ ADVICE = (
         "or sign in again with `aws sso login`.",
     ),
     (
-        r"Error acquiring the state lock",
+        LOCKED,
         "Another run holds the state of this environment: wait for it to end. If it was killed, "
         "`inv unlock` with the same --env releases its lock.",
     ),
@@ -76,12 +79,35 @@ ADVICE = (
 def failure(command: str, environment: str, text: str) -> str:
     """Return why a command failed in an environment: Terraform's message, then the advice.
 
-    `text` is Terraform's error output, or its output where it wrote none.
+    Where it says who holds the state's lock, that is a sentence alone. `text` is Terraform's
+    error output, or its output where it wrote none.
     """
     message = error_text(text) or "Terraform gave no reason."
+    if is_held(message):
+        return _locked(environment, message)
     advice = next((tip for pattern, tip in ADVICE if re.search(pattern, _flat(message))), "")
     return f"terraform {command} failed for {environment}: {message}" + (
         f"\n{advice}" * bool(advice)
+    )
+
+
+def is_held(text: str) -> bool:
+    """Return whether Terraform did nothing as another run, which it names, holds the state."""
+    return LOCKED in text and "Who" in _lock_info(text)
+
+
+def _lock_info(text: str) -> dict[str, str]:
+    return dict(LOCK_INFO.findall(FRAME.sub("", ANSI.sub("", text))))
+
+
+def _locked(environment: str, message: str) -> str:
+    info = _lock_info(message)
+    held = f" since {info['Created'][:19]} UTC" if "Created" in info else ""
+    flag = "" if environment == "local" else f" --env {environment}"
+    return (
+        f"{info['Who']} has held the lock of {environment}'s state{held} "
+        f"({info.get('Operation', 'unknown operation')}), so nothing was done. "
+        f"Wait until that ends; if it was killed: inv unlock{flag}"
     )
 
 

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from scones_core.errors import DeployError, TerraformError
 from scones_core.files import sha256_of, write_json
+from scones_deploy.artifact_release import is_artifact_missing
 from scones_deploy.terraform.environment_folder import EnvironmentFolder
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class ResourceChange:
 
     `unemptied_bucket` is the name of a bucket that Terraform would not empty before it deletes
     it; empty for everything else. `tainted` is true where it is replaced because its creation
-    did not come to an end.
+    did not come to an end. `artifact` is the S3 location of what a new model of SageMaker is
+    loaded from; empty for everything else.
     """
 
     address: str
@@ -45,6 +47,7 @@ class ResourceChange:
     actions: tuple[str, ...]
     unemptied_bucket: str = ""
     tainted: bool = False
+    artifact: str = ""
 
     @property
     def destroys(self) -> bool:
@@ -103,6 +106,7 @@ def parse_plan(path: Path, body: Mapping[str, Any], *, has_changes: bool) -> Pla
                 tuple(item["change"]["actions"]),
                 _unemptied_bucket(item["type"], item["change"].get("before") or {}),
                 item.get("action_reason") == "replace_because_tainted",
+                _artifact(item["type"], item["change"].get("after") or {}),
             )
             for item in body.get("resource_changes", ())
             if item["mode"] == "managed" and item["change"]["actions"] != ["no-op"]
@@ -175,6 +179,27 @@ def require_empty_buckets(plan: Plan, s3: "S3Client") -> None:
             "be kept, set force_destroy = true in this environment's env.tfvars, apply that, and "
             "destroy again."
         )
+
+
+def require_artifacts(plan: Plan, s3: "S3Client", variables: Path) -> None:
+    """Let a plan pass whose new models all have their artifact in S3.
+
+    Raises DeployError, naming the models and the file of variables to change.
+    """
+    lost = [c for c in plan.changes if c.artifact and is_artifact_missing(s3, c.artifact)]
+    if lost:
+        raise DeployError(
+            f"{', '.join(f'{c.address} is made of {c.artifact}' for c in lost)}, which is not "
+            f"there: name another model in {variables}, or none, or copy the artifact back, and "
+            "plan again."
+        )
+
+
+def _artifact(kind: str, after: Mapping[str, Any]) -> str:
+    if kind != "aws_sagemaker_model":
+        return ""
+    containers = after.get("primary_container") or [{}]
+    return str(containers[0].get("model_data_url") or "")
 
 
 def _unemptied_bucket(kind: str, before: Mapping[str, Any]) -> str:

@@ -133,7 +133,7 @@ def findings(data: ReportData) -> list[str]:
     drifted = [each for each in data.drift if each.verdict == "drift"]
     if drifted:
         names = ", ".join(each.name for each in drifted)
-        found.append(f"Drift: {names} differ from the reference (see the table below).")
+        found.append(f"Drift from the reference: {names} (see the table below).")
     if data.run and data.run.decisions.get("failed"):
         found.append(f"{plural(data.run.decisions['failed'], 'image')} failed.")
     if data.target_precision is not None and data.precision.interval:

@@ -173,7 +173,7 @@ def print_access(project: Project, aws: LocalAws) -> None:
 def down(project: Project) -> None:
     """Stop the embedded AWS, if it runs, with all that it started."""
     try:
-        aws = project.local_aws()
+        aws = LocalAws.attach(project.local_home)
     except LocalAwsError:
         project.console.say("The embedded AWS is not running.")
         return
@@ -202,7 +202,7 @@ def reset(project: Project, *, confirmed: bool = False) -> None:
             "local",
         )
     if LocalAws.is_running(home):
-        project.local_aws().stop()
+        LocalAws.attach(project.local_home).stop()
     LocalAws.reset(home)
     _demo_mark(project).unlink(missing_ok=True)
     delete_records(project)

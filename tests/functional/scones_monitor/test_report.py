@@ -276,6 +276,12 @@ def test_ids_are_unique_and_each_chart_has_its_title(answered: Build, written: W
     assert all(name in ids for names in named for name in names.split())
 
 
+def test_a_wide_table_scrolls_within_itself(answered: Build, written: Written) -> None:
+    _, page = written(answered(run=RUN, drift=(DRIFT,)))
+    assert page.count("table") > 3
+    assert page.cut_tables() == []
+
+
 def test_the_footer_says_where_the_figures_are_from(answered: Build, written: Written) -> None:
     _, page = written(answered(run=RUN))
 
@@ -432,7 +438,7 @@ def test_drift_is_shown_with_method_n_and_interval(answered: Build, written: Wri
 
     _, page = written(replace(data, drift=[DRIFT], reference=data.summary, drift_note="Compared."))
 
-    assert "Drift: brightness differ" in page.text
+    assert "Drift from the reference: brightness" in page.text
     assert (
         "brightness ▲ drift 0.310 (0.200 to 0.400) < 0.001 6 3 000 Kolmogorov-Smirnov, exact"
         in page.text
@@ -615,6 +621,10 @@ def test_a_thousand_classes_fit_on_a_page(build: Build, line: Line, written: Wri
     assert len(html) < 400_000
     assert "20 rarer classes not shown" in page.text
     assert "Every labelled image was answered right." in page.text
+
+    _, page = written(build(*lines, labels=labels, truth={"id0": "class 500"}))
+    assert "The most frequent confusions" in page.text
+    assert page.cut_tables() == []
 
 
 def test_thousands_of_failures_are_counted_and_the_first_ones_shown(

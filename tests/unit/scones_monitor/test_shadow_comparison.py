@@ -7,6 +7,7 @@ import pytest
 from scones_core.errors import MonitorError
 from scones_monitor.captured_records import CapturedRecord
 from scones_monitor.shadow_comparison import Comparison, Side, compare, write_shadow_page
+from tests.support.html_page import Page
 
 LABELS = ("bicycle", "motorcycle")
 NOW = datetime(2026, 11, 21, 3, 4, 5, tzinfo=UTC)
@@ -92,4 +93,5 @@ def test_the_page_shows_both_sides_and_loads_nothing(tmp_path: Path) -> None:
     assert "&lt;r2&gt;" in page
     assert "<td>4.2</td><td>unknown</td>" in page
     assert page.count("no image") == 2
+    assert Page(page).cut_tables() == []
     assert not re.findall(r"""(?:src|href)=["']?(?!data:|#)[a-z]+:?//""", page)

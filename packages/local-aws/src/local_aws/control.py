@@ -30,6 +30,7 @@ from local_aws.sagemaker.image_programs import ImageCommands, write_images
 from local_aws.server.environment import server_environment
 from local_aws.server.instance_lock import (
     ServerRecord,
+    code_digest,
     is_locked,
     locked,
     prepare_home,
@@ -190,6 +191,10 @@ class LocalAws:
         """Return a sentence for each thing that the server cannot save, or could not load."""
         found: list[str] = self.ask(STATUS_PATH)["problems"]
         return found
+
+    def runs_other_code(self) -> bool:
+        """Return whether the server was started from other code than that of this process."""
+        return self.record.code != code_digest()
 
     @property
     def endpoint_url(self) -> str:

@@ -1,6 +1,7 @@
 """The tasks around Terraform: bundles, plan, apply, destroy, and its own tests."""
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +27,12 @@ from scones_deploy.rollback_alarms import raised_alarms, require_quiet_alarms
 from scones_deploy.terraform.adapter import Terraform
 from scones_deploy.terraform.checks import scan
 from scones_deploy.terraform.module_docs import stale_docs, write_docs
-from scones_deploy.terraform.plan import Plan, protect, require_empty_buckets
+from scones_deploy.terraform.plan import (
+    Plan,
+    protect,
+    require_artifacts,
+    require_empty_buckets,
+)
 from scones_deploy.terraform.state import ENDPOINT, AppliedResource, served_configurations
 from scones_deploy.terraform.state_bucket import ensure_state_bucket
 from scones_deploy.verification import (
@@ -44,6 +50,7 @@ from scones_toolkit.tasks.training import candidates
 
 # What a plan is not listed beyond; all of it is in Terraform's own output.
 LISTED = 12
+NAMED_OBJECT = re.compile(r's3://[^"/\s]+/[^"\s]+')
 SYMBOLS: dict[tuple[str, ...], str] = {("create",): "+", ("read",): "<="}
 
 
@@ -110,6 +117,7 @@ def apply(
             project.console.warn(f"  Rolls nothing back this time: {', '.join(ignored)}")
         # Before anybody is asked: a "yes" to what is refused anyway is asked for in vain.
         protect(made, allow_destroy=allow_destroy)
+        _require_artifacts(project, made)
         _require_quiet_alarms(project, made)
         if made.has_changes and not confirmed and project.environment != "local":
             confirm(f"These changes will be made to {project.environment}.", project.environment)
@@ -138,10 +146,11 @@ def apply_plan(project: Project, made: Plan, *, allow_destroy: bool = False) -> 
     """Apply a saved plan, and verify what runs then.
 
     Raises DeployError where it destroys and that is not allowed, where a bucket would be left
-    over, where a raised alarm would take the endpoint's update back, and where what runs is not
-    what was applied.
+    over, where a model's artifact is not there, where a raised alarm would take the endpoint's
+    update back, and where what runs is not what was applied.
     """
     protect(made, allow_destroy=allow_destroy)
+    _require_artifacts(project, made)
     require_empty_buckets(made, project.client("s3"))
     _require_quiet_alarms(project, made)
     carry_out(project, made, again="apply")
@@ -149,6 +158,15 @@ def apply_plan(project: Project, made: Plan, *, allow_destroy: bool = False) -> 
     verify(project)
     project.hint("run --count 20" if project.deployment.endpoint_name else "etl")
     return made
+
+
+def _require_artifacts(project: Project, made: Plan) -> None:
+    variables = _variables(project).relative_to(project.root)
+    require_artifacts(made, project.client("s3"), variables)
+
+
+def _variables(project: Project) -> Path:
+    return project.release_file.with_name("env.tfvars")
 
 
 def _require_quiet_alarms(project: Project, made: Plan) -> None:
@@ -234,9 +252,20 @@ def bucket_names(applied: Iterable[AppliedResource]) -> set[str]:
 
 
 def drop_releases_of(project: Project, buckets: set[str]) -> None:
-    """Take the releases whose models were in these buckets out of the release file."""
+    """Take the releases whose models were in these buckets out of the release file.
+
+    What the environment's variables name in them is said: that file is a person's own.
+    """
     known = read_releases(project.release_file).releases.values()
     _drop(project, [r.id for r in known if S3Uri.parse(r.model_data_url).bucket in buckets])
+    variables = _variables(project)
+    for number, line in enumerate(variables.read_text(encoding="utf-8").splitlines(), start=1):
+        for uri in NAMED_OBJECT.findall(line.partition("#")[0]):
+            if S3Uri.parse(uri).bucket in buckets:
+                project.console.warn(
+                    f"  {variables.relative_to(project.root)}:{number} still names {uri}, which is "
+                    "gone: take it out before the next plan."
+                )
 
 
 def drop_lost_releases(project: Project) -> None:
@@ -289,7 +318,8 @@ def plan(
     """Plan, print what it comes to, and return the saved plan.
 
     `out` keeps it, with a record of what it was made from, for `apply_kept`; a plan without
-    changes leaves no file. `summary` takes the plan as Markdown, for a comment.
+    changes leaves no file. `summary` takes the plan as Markdown, for a comment. Raises
+    DeployError where a model's artifact is not there.
     """
     require_bundles(project)
     for path in (out, summary):
@@ -300,6 +330,7 @@ def plan(
     require_same_assignments(project.release_file, project.settings.assignment)
     made = project.terraform.plan(destroy=destroy, out=out)
     describe(project, made, every=not project.verbose)
+    _require_artifacts(project, made)
     if made.has_changes and not project.verbose:
         project.console.say("Every attribute is shown by --verbose.")
     if summary is not None:

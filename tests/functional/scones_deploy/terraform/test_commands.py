@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from scones_core.errors import TerraformError
 from scones_deploy.terraform.binary import TerraformBinary
 from scones_deploy.terraform.commands import Finished, TerraformCommands, run
 
@@ -12,27 +13,43 @@ from scones_deploy.terraform.commands import Finished, TerraformCommands, run
 FREED = "Error: Error acquiring the state lock: PreconditionFailed, NoSuchKey"
 
 
+def commands(folder: Path, script: str, lines: list[str]) -> TerraformCommands:
+    """Return the commands over a program that is this script."""
+    program = folder / "terraform"
+    program.write_text(f"#!/bin/sh\n{script}")
+    program.chmod(0o700)
+    return TerraformCommands(
+        folder,
+        "dev",
+        folder / "data",
+        TerraformBinary(program, "1.11.4", embedded=False),
+        environ={},
+        output=lines.append,
+        color=False,
+        build_dir=folder,
+        providers=pytest.fail,
+    )
+
+
 def test_a_lock_that_goes_while_terraform_looks_at_it_is_taken_by_another_try(
     tmp_path: Path,
 ) -> None:
-    program = tmp_path / "terraform"
-    program.write_text(
-        f"#!/bin/sh\n[ -e {tmp_path}/tried ] && echo planned && exit 0\n"
+    script = (
+        f"[ -e {tmp_path}/tried ] && echo planned && exit 0\n"
         f"touch {tmp_path}/tried\necho '{FREED}' >&2\nexit 1\n"
     )
-    program.chmod(0o700)
-    commands = TerraformCommands(
-        tmp_path,
-        "dev",
-        tmp_path / "data",
-        TerraformBinary(program, "1.11.4", embedded=False),
-        environ={},
-        output=lambda _line: None,
-        color=False,
-        build_dir=tmp_path,
-        providers=pytest.fail,
-    )
-    assert commands.stream("plan").stdout == "planned\n"
+    assert commands(tmp_path, script, []).stream("plan").stdout == "planned\n"
+
+
+def test_terraforms_lines_about_a_held_lock_are_output_and_not_in_the_error(
+    tmp_path: Path,
+) -> None:
+    lines: list[str] = []
+    said = ["Error: Error acquiring the state lock", "Lock Info:", "  Who:  ci@host"]
+    script = "".join(f"echo '{line}' >&2\n" for line in said) + "exit 1\n"
+    with pytest.raises(TerraformError, match=r"^ci@host has held the lock"):
+        commands(tmp_path, script, lines).stream("plan")
+    assert lines == said
 
 
 # Says which process it is, and goes on once something was written into the pipe.

@@ -71,3 +71,41 @@ def test_known_faults_say_what_to_do_also_where_lines_are_wrapped(text: str, adv
 def test_a_warning_gives_no_advice() -> None:
     text = "Warning: Error acquiring the state lock\n\nError: another fault\n"
     assert failure("plan", "dev", text) == "terraform plan failed for dev: Error: another fault"
+
+
+HELD = """╷
+│ Error: Error acquiring the state lock
+│
+│ Error message: operation error S3: PutObject, https response error
+│ StatusCode: 412, api error PreconditionFailed: At least one of the
+│ pre-conditions you specified did not hold
+│ Lock Info:
+│   ID:        5f0d1e4b-7a53-9f0c-0c1d-1a1c7f1d2b3a
+│   Path:      scones-dev-terraform-state/scones/dev/terraform.tfstate
+│   Operation: OperationTypeApply
+│   Who:       ci@runner-7
+│   Version:   1.11.4
+│   Created:   2026-11-20 14:32:05.123456789 +0000 UTC
+│   Info:
+│
+│
+│ Terraform acquires a state lock to protect the state from being written
+│ by multiple users at the same time.
+╵
+"""
+
+
+@pytest.mark.parametrize(
+    ("environment", "task"), [("dev", "inv unlock --env dev"), ("local", "inv unlock")]
+)
+def test_a_held_lock_is_one_sentence(environment: str, task: str) -> None:
+    assert failure("plan", environment, HELD) == (
+        f"ci@runner-7 has held the lock of {environment}'s state since 2026-11-20 14:32:05 UTC "
+        "(OperationTypeApply), so nothing was done. Wait until that ends; if it was killed: "
+        f"{task}"
+    )
+
+
+def test_a_lock_that_cannot_be_taken_for_another_reason_keeps_terraforms_words() -> None:
+    refused = "Error: Error acquiring the state lock\n\nError message: AccessDenied"
+    assert "AccessDenied" in failure("plan", "dev", refused)

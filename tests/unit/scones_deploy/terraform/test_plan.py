@@ -6,7 +6,14 @@ import pytest
 from moto import mock_aws
 
 from scones_core.errors import DeployError, TerraformError
-from scones_deploy.terraform.plan import PROTECTED, Plan, parse_plan, protect, require_empty_buckets
+from scones_deploy.terraform.plan import (
+    PROTECTED,
+    Plan,
+    parse_plan,
+    protect,
+    require_artifacts,
+    require_empty_buckets,
+)
 
 
 def resource(kind: str, *actions: str, mode: str = "managed") -> dict[str, Any]:
@@ -126,3 +133,25 @@ def test_a_deleted_object_that_a_version_keeps_counts_as_held() -> None:
     s3.delete_object(Bucket="versioned", Key="k")
     with pytest.raises(DeployError, match="versioned"):
         require_empty_buckets(plan(bucket("versioned", force_destroy=False)), s3)
+
+
+def model(name: str, artifact: str, *actions: str) -> dict[str, Any]:
+    change = resource("aws_sagemaker_model", *actions)
+    container = {"image": "i", "model_data_url": artifact}
+    after = {"primary_container": [container]} if "create" in actions else None
+    change["address"] = f"module.{name}.aws_sagemaker_model.this"
+    change["change"]["after"] = after
+    return change
+
+
+@mock_aws
+def test_a_model_whose_artifact_is_gone_is_not_deployed() -> None:
+    s3, variables = boto3.client("s3", region_name="us-east-1"), Path("env.tfvars")
+    s3.create_bucket(Bucket="artifacts")
+    s3.put_object(Bucket="artifacts", Key="model/there.tar.gz", Body=b"")
+    there = model("endpoint", "s3://artifacts/model/there.tar.gz", "create")
+    going = model("old", "s3://artifacts/model/old.tar.gz", "delete")
+    require_artifacts(plan(there, going, resource("aws_s3_bucket", "create")), s3, variables)
+    for lost in ("s3://artifacts/model/gone.tar.gz", "s3://purged/model.tar.gz"):
+        with pytest.raises(DeployError, match=rf"module.demand\S+ is made of {lost}.*env.tfvars"):
+            require_artifacts(plan(there, model("demand", lost, "create")), s3, variables)

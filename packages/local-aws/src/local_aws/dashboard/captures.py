@@ -1,14 +1,18 @@
 """The newest captured requests as thumbnails, with the model's answers."""
 
 import base64
+import io
 import json
 import math
+import struct
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from moto.awslambda.models import lambda_backends
 from moto.s3.models import s3_backends
 from moto.sagemaker.models import sagemaker_backends
+from PIL import Image, ImageOps
 
 from local_aws.core.context import Context
 from local_aws.core.s3_uri import S3Uri
@@ -16,34 +20,42 @@ from local_aws.core.s3_uri import S3Uri
 MAX_CAPTURES = 24
 # So many of the newest files of an endpoint are looked through.
 _FILES = 6
-_MAX_IMAGE_BYTES = 200_000
-_MAX_FILE_BYTES = 8_000_000
+# Data capture ends a file after 4 MiB, and the last record may hold a request of 6 MiB as Base64.
+_MAX_FILE_BYTES = 16_000_000
+# Base64 of more characters is sent as a smaller picture: the page asks every two seconds.
+_AS_IT_IS = 40_000
+_SIDE = 256
+_MAX_PIXELS = 64_000_000
 _SIGNATURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 
 
 def captures(context: Context) -> list[dict[str, Any]]:
-    """Return the newest records of all endpoints: `image` (a data: URL or ""), `label`, ..."""
+    """Return the newest records of all endpoints, as `capture_row` has them."""
     labels = _labels(context)
     found = [
-        capture_row(record, endpoint.endpoint_name, labels)
+        (record, endpoint.endpoint_name)
         for endpoint in _endpoints(context)
         for record in _records(context, endpoint)
     ]
-    return sorted(found, key=lambda record: str(record["time"]), reverse=True)[:MAX_CAPTURES]
+    found.sort(key=lambda each: _time(each[0]), reverse=True)
+    return [capture_row(record, name, labels) for record, name in found[:MAX_CAPTURES]]
 
 
 def capture_row(record: Mapping[str, Any], endpoint: str, labels: list[str]) -> dict[str, Any]:
     """Return one captured record as the page shows it.
 
-    A part that is missing, or does not have the expected form, is left empty.
+    `image` is a data: URL, or "" and `reason` says why there is none. A part that is missing, or
+    does not have the expected form, is left empty.
     """
     data, metadata = _part(record, "captureData"), _part(record, "eventMetadata")
     label, confidence = _answer(_part(data, "endpointOutput"), labels)
+    image, reason = _image(_part(data, "endpointInput"))
     return {
         "endpoint": endpoint,
-        "time": str(metadata.get("inferenceTime", "")),
+        "time": _time(record),
         "id": str(metadata.get("inferenceId") or metadata.get("eventId") or ""),
-        "image": _image(_part(data, "endpointInput")),
+        "image": image,
+        "reason": reason,
         "label": label,
         "confidence": confidence,
     }
@@ -54,17 +66,49 @@ def _part(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _image(side: Mapping[str, Any]) -> str:
-    """Return a `data:` URL of a PNG or a JPEG; its type is known by its first bytes."""
+def _time(record: Mapping[str, Any]) -> str:
+    return str(_part(record, "eventMetadata").get("inferenceTime", ""))
+
+
+def _image(side: Mapping[str, Any]) -> tuple[str, str]:
+    """Return a `data:` URL of a PNG or a JPEG, and why there is none; one of them is empty."""
+    text = side.get("data")
+    if not isinstance(text, str) or not text:
+        return "", "The request was not captured."
     if side.get("encoding") != "BASE64":
-        return ""
-    text = str(side.get("data", ""))
+        return "", "The request is text, not an image."
+    return _thumbnail(text)
+
+
+@lru_cache(maxsize=MAX_CAPTURES)
+def _thumbnail(text: str) -> tuple[str, str]:
     try:
-        body = base64.b64decode(text, validate=True) if len(text) < _MAX_IMAGE_BYTES else b""
+        body = base64.b64decode(text, validate=True)
     except ValueError:
-        return ""
+        return "", "The captured request is not Base64."
+    # The type is known by the first bytes, whatever the request called it.
     kind = next((kind for start, kind in _SIGNATURES.items() if body.startswith(start)), "")
-    return f"data:{kind};base64,{base64.b64encode(body).decode()}" if kind else ""
+    if not kind:
+        return "", "The request is not a PNG or JPEG image."
+    if len(text) <= _AS_IT_IS:
+        return f"data:{kind};base64,{text}", ""
+    return _smaller(body)
+
+
+def _smaller(body: bytes) -> tuple[str, str]:
+    """Return an image as a PNG of at most `_SIDE` pixels a side, and why it cannot be made."""
+    try:
+        with Image.open(io.BytesIO(body), formats=("PNG", "JPEG")) as image:
+            if image.width * image.height > _MAX_PIXELS:
+                return "", f"The image has {image.width:,} x {image.height:,} pixels."
+            image.draft("RGB", (_SIDE, _SIDE))  # a JPEG is decoded at a fraction of its size
+            upright = ImageOps.exif_transpose(image)
+            upright.thumbnail((_SIDE, _SIDE))
+            out = io.BytesIO()
+            upright.convert("RGBA" if upright.has_transparency_data else "RGB").save(out, "PNG")
+    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError):
+        return "", "The image cannot be decoded."
+    return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}", ""
 
 
 def _answer(side: Mapping[str, Any], labels: list[str]) -> tuple[str, float | None]:

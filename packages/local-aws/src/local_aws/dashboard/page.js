@@ -287,7 +287,7 @@ function showFunctions(functions) {
 function showCaptures(captures) {
   show("capture-list", captures, () => (captures.length ? captures.map((capture) =>
     make("figure", { title: `${capture.endpoint} ${capture.id}` },
-      capture.image ? make("img", { src: capture.image, alt: capture.label || "captured image" }) : make("div", { class: "blank" }),
+      capture.image ? make("img", { src: capture.image, alt: capture.label || "captured image" }) : make("div", { class: "blank note" }, capture.reason),
       make("figcaption", {}, capture.label || "no label",
         capture.confidence === null ? "" : make("span", { class: "note" }, ` ${(capture.confidence * 100).toFixed(1)}\u00a0%`),
         make("div", { class: "note" }, clock(capture.time))))) : empty("Nothing was captured yet.")));

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import tempfile
@@ -11,18 +12,29 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
+import local_aws
 from local_aws.core.files import write_json
 from local_aws.errors import LocalAwsError
 
 
 @dataclass(frozen=True, slots=True)
 class ServerRecord:
-    """`<home>/server.json`. `started` is an ISO 8601 time in UTC."""
+    """`<home>/server.json`. `started` is an ISO 8601 time in UTC, `code` what `code_digest` was."""
 
     pid: int
     port: int
     endpoint_url: str
     started: str
+    code: str = ""  # of a server that did not record it yet
+
+
+def code_digest(package: Path = Path(local_aws.__file__).parent) -> str:
+    """Return a SHA-256 of the package's modules, which a server reads only as it starts."""
+    digest = hashlib.sha256()
+    for module in sorted(package.rglob("*.py")):
+        digest.update(str(module.relative_to(package)).encode())
+        digest.update(hashlib.sha256(module.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def prepare_home(home: Path) -> None:

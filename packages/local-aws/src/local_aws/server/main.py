@@ -21,7 +21,13 @@ from local_aws.core.patching import apply_patches, patches, require_moto
 from local_aws.core.stores import STORES
 from local_aws.errors import LocalAwsError
 from local_aws.server.environment import leave_environment
-from local_aws.server.instance_lock import ServerRecord, locked, record_path, write_record
+from local_aws.server.instance_lock import (
+    ServerRecord,
+    code_digest,
+    locked,
+    record_path,
+    write_record,
+)
 from local_aws.state.saver import Saver
 from local_aws.state.state_folder import STATE_FOLDER, Snapshots
 
@@ -159,7 +165,8 @@ def _serve(
     if restored:
         STORES.restored()
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    write_record(context.home, ServerRecord(os.getpid(), port, context.endpoint_url, now))
+    record = ServerRecord(os.getpid(), port, context.endpoint_url, now, code_digest())
+    write_record(context.home, record)
     if _is_deleted_before(stop, context.home) and saver is not None:
         saver.abandon()
     server.stop()

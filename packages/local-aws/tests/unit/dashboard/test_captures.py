@@ -1,7 +1,9 @@
 import base64
+import io
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from local_aws.dashboard.captures import capture_row, class_names
 
@@ -32,18 +34,53 @@ def test_without_labels_the_class_has_its_number() -> None:
     assert capture_row(record(encoded(PNG)), "e", [])["label"] == "class 1"
 
 
+def noise(kind: str, mode: str = "RGB") -> bytes:
+    """Return an encoded image of some 300 to 500 kB, wider than high."""
+    picture = Image.effect_noise((1000, 500), 200).convert(mode)
+    out = io.BytesIO()
+    picture.save(out, kind, quality=95)
+    return out.getvalue()
+
+
+def shown(data: str) -> Image.Image:
+    head, _, text = str(capture_row(record(data), "e", [])["image"]).partition(",")
+    assert head == "data:image/png;base64"
+    return Image.open(io.BytesIO(base64.b64decode(text)))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_a_large_picture_is_shown_smaller(kind: str) -> None:
+    assert len(noise(kind)) > 250_000
+    assert shown(encoded(noise(kind))).size == (256, 128)
+
+
+def test_a_large_picture_keeps_its_transparency() -> None:
+    assert shown(encoded(noise("PNG", "RGBA"))).mode == "RGBA"
+
+
+def test_a_photograph_is_shown_upright() -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    out = io.BytesIO()
+    Image.effect_noise((1000, 500), 200).save(out, "JPEG", quality=95, exif=turned)
+    assert shown(encoded(out.getvalue())).size == (128, 256)
+
+
 @pytest.mark.parametrize(
-    "data",
+    ("data", "encoding", "reason"),
     [
-        encoded(b"<svg onload=alert(1)>"),
-        encoded(b"<html>"),
-        "not base64",
-        "",
-        encoded(PNG + bytes(200_000)),
+        (encoded(b"<svg onload=alert(1)>"), "BASE64", "The request is not a PNG or JPEG image."),
+        (encoded(b"<html>"), "BASE64", "The request is not a PNG or JPEG image."),
+        ("not base64", "BASE64", "The captured request is not Base64."),
+        ("", "BASE64", "The request was not captured."),
+        ("1,2", "CSV", "The request is text, not an image."),
+        (encoded(PNG + bytes(200_000)), "BASE64", "The image cannot be decoded."),
+        (encoded(noise("PNG")[:200_000]), "BASE64", "The image cannot be decoded."),
     ],
 )
-def test_what_is_no_small_picture_is_not_shown(data: str) -> None:
-    assert capture_row(record(data), "e", [])["image"] == ""
+def test_of_what_is_no_picture_the_reason_is_shown(data: str, encoding: str, reason: str) -> None:
+    found = capture_row(record(data, encoding), "e", [])
+    assert (found["image"], found["reason"]) == ("", reason)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from scones_demand.model import DemandModel
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.demand import forecast as demand
+from tests.support.html_page import Page
 
 MAX_PAGE_BYTES = 2_000_000
 QUICK = {"max_iter": 12, "learning_rate": 0.3, "max_leaf_nodes": 8, "fold_every": 3}
@@ -68,6 +69,7 @@ def test_hours_become_a_model_a_submission_and_a_page(
     for panel in ("Models tried", "Score by model version", "a week", "by hour", "by weather"):
         assert panel in text
     assert "rows whose weather code is unknown" in text
+    assert set(Page(text).cut_tables()) == {"bars"}, "these fit any width"
     assert "http" not in text.replace("http-equiv", "")
     assert page.stat().st_size < MAX_PAGE_BYTES
     scored = sum(row["hours"] for row in DemandModel.read(page.parent / "model").card.folds)

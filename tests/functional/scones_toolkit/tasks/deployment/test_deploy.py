@@ -9,7 +9,12 @@ from scones_deploy.terraform.plan import Plan
 from scones_deploy.terraform.state import AppliedResource
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
-from scones_toolkit.tasks.deployment.deploy import carry_out, say_how_to_apply, verify
+from scones_toolkit.tasks.deployment.deploy import (
+    carry_out,
+    drop_releases_of,
+    say_how_to_apply,
+    verify,
+)
 from tests.functional.scones_toolkit.tasks.conftest import DEPLOYMENT
 
 RELEASE = Release(
@@ -77,3 +82,18 @@ def test_a_release_that_was_chosen_and_not_applied_is_to_be_applied(
 
     with pytest.raises(DeployError, match=f"{words}: `inv plan .*`inv apply "):
         verify(project)
+
+
+def test_variables_that_name_what_a_purge_removed_are_told_by_file_and_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = Project(tmp_path, "dev", console=Console())
+    project.release_file.parent.mkdir(parents=True)
+    project.release_file.with_name("env.tfvars").write_text(
+        'demand = {\n  model_data_url = "s3://gone/model/a.tar.gz" # approved\n}\n'
+        '# model_data_url = "s3://gone/model/b.tar.gz"\nother = "s3://kept/model/c.tar.gz"\n'
+    )
+    drop_releases_of(project, {"gone"})
+    said = "".join(capsys.readouterr())
+    assert "terraform/environments/dev/env.tfvars:2 still names s3://gone/model/a.tar.gz," in said
+    assert "b.tar.gz" not in said and "c.tar.gz" not in said
