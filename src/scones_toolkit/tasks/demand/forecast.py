@@ -353,7 +353,6 @@ def forecast(project: Project, *, source: str | None, out: Path) -> None:
     that cannot be used, or that has days which were trained on, and TrainingError where the model
     is not of the staged hours.
     """
-    project.require_writable(out)
     path = Path(source).expanduser() if source else folder(project) / "test.csv"
     if source is None and not path.exists():
         raise SconesError("No hours to forecast were staged: give a file with --source.")
@@ -362,6 +361,7 @@ def forecast(project: Project, *, source: str | None, out: Path) -> None:
         _require_of_staged(project, model.card)
     hours = read_hours(path, known=False)
     model.require_new(hours)
+    project.require_writable(out)
     _print_hours_read(project, hours)
     write_atomically(out, to_csv(hours, model.forecast(hours), interval=False))
     project.console.say(f"  {out}: {len(hours):,} rows, {_trained_on(project)}")

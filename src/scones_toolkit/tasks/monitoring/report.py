@@ -262,6 +262,11 @@ def _of_period(
 ) -> ReportData:
     first, last = asked or (None, None)
     listing = subject.source.list(first, last)
+    if not listing.files and subject.deployment is None and not subject.source.list().files:
+        raise MonitorError(
+            f"{subject.source} has no captured records: it needs *.jsonl files, as SageMaker wrote "
+            "them to S3."
+        )
     subject.archive.update(subject.source, listing.files)
     endpoints = sorted({file.endpoint for file in listing.files})
     if len(endpoints) > 1:
