@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NotRequired, TypedDict
 
 from scones_core.errors import InvalidRequest
+from scones_core.probabilities import is_probability
 from scones_core.uris import S3Uri
 
 MAX_ALTERNATIVES = 3
@@ -129,6 +130,24 @@ def count_by_decision(results: Iterable[Result]) -> dict[str, int]:
     """Return how many results there are of each decision; the three add up to their number."""
     found = Counter(result["decision"] for result in results)
     return {decision: found[decision] for decision in DECISIONS}
+
+
+def is_result(value: Any) -> bool:
+    """Return whether a value from a file or an output has the parts of a Result that tasks read."""
+    if not isinstance(value, Mapping) or "image" not in value:
+        return False
+    if value.get("decision") == "failed":
+        error = value.get("error", {})
+        return isinstance(error, Mapping) and all(isinstance(text, str) for text in error.values())
+    image, inference = value["image"], value.get("inference")
+    return (
+        value.get("decision") in DECISIONS
+        and isinstance(image, Mapping)
+        and all(isinstance(image.get(name), str) for name in ("bucket", "key"))
+        and isinstance(inference, Mapping)
+        and all(isinstance(inference.get(name), str) for name in ("label", "inference_id"))
+        and is_probability(inference.get("confidence"))
+    )
 
 
 def parse_image_ref(value: Any) -> ImageRef:

@@ -6,6 +6,9 @@ from zoneinfo import ZoneInfo
 
 from scones_core.errors import MonitorError
 
+FIRST_YEAR, LAST_YEAR = 1970, 2999
+"""No record is of another year; at the ends of the calendar a span cannot be taken away."""
+
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _SPAN = re.compile(r"(\d{1,6})([mhdw])")
 _ZONED = re.compile(r"(\S.*?)\s+([A-Za-z][\w+-]*(?:/[\w+-]+)*)")
@@ -39,20 +42,27 @@ def parse_time(text: str, now: datetime) -> datetime:
     is in UTC. Raises MonitorError.
     """
     text = text.strip()
-    if span := _SPAN.fullmatch(text):
-        return (now - timedelta(**{_UNITS[span[2]]: int(span[1])})).astimezone(UTC)
-    zone = _ZONED.fullmatch(text)
     try:
-        if zone is None:
-            time = datetime.fromisoformat(text)
-            return (time.replace(tzinfo=UTC) if time.tzinfo is None else time).astimezone(UTC)
-        time = datetime.fromisoformat(zone[1])
-        if time.tzinfo is not None:
-            raise ValueError("an offset and a zone")
-        return time.replace(tzinfo=ZoneInfo(zone[2])).astimezone(UTC)
+        time = _time(text, now).astimezone(UTC)
     # ZoneInfo raises KeyError for an unknown zone, OSError for a folder's name.
     except (ValueError, KeyError, OSError, OverflowError) as error:
         raise MonitorError(
             f"{text!r} is not a time: write a span such as 7d, or 2026-11-20T14:00+01:00, or "
             "2026-11-20 14:00 Europe/Berlin; without a zone it is UTC."
         ) from error
+    if not FIRST_YEAR <= time.year <= LAST_YEAR:
+        raise MonitorError(f"{text!r} is not a time from {FIRST_YEAR} to {LAST_YEAR}.")
+    return time
+
+
+def _time(text: str, now: datetime) -> datetime:
+    if span := _SPAN.fullmatch(text):
+        return now - timedelta(**{_UNITS[span[2]]: int(span[1])})
+    zone = _ZONED.fullmatch(text)
+    if zone is None:
+        time = datetime.fromisoformat(text)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time
+    time = datetime.fromisoformat(zone[1])
+    if time.tzinfo is not None:
+        raise ValueError("an offset and a zone")
+    return time.replace(tzinfo=ZoneInfo(zone[2]))

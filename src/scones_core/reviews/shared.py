@@ -60,34 +60,39 @@ def parse_part_key(key: str, size: int = 0) -> Part | None:
     return Part(key, found["root"], found["reviewer"], found["session"], first, last, size)
 
 
-def find_parts(s3: Any, bucket: str, prefix: str) -> Iterator[Part]:
-    """Yield the parts below a prefix, in the order of their keys; ClientError passes through."""
+def find_parts(s3: Any, bucket: str, root: str, reviewer: str = "") -> Iterator[Part]:
+    """Yield the parts below a root such as `labels/`, of one reviewer or of all, in key order.
+
+    What lies deeper is none: who may write below a name could answer in any other there.
+    ClientError passes through.
+    """
     pages = s3.get_paginator("list_objects_v2")
-    # The images may be many more than the answers, and are not listed.
-    for top in pages.paginate(Bucket=bucket, Prefix=prefix, Delimiter="/"):
-        yield from _parts_of(top)
-        for folder in top.get("CommonPrefixes", []):
-            if not folder["Prefix"].endswith(f"/{IMAGES}/"):
-                for page in pages.paginate(Bucket=bucket, Prefix=folder["Prefix"]):
-                    yield from _parts_of(page)
+    prefixes = [f"{root}{reviewer}/"] if reviewer else _reviewers(pages, bucket, root)
+    for prefix in prefixes:
+        for page in pages.paginate(Bucket=bucket, Prefix=prefix):
+            for found in page.get("Contents", []):
+                part = parse_part_key(found["Key"], found["Size"])
+                if part is not None and part.root == root:
+                    yield part
 
 
-def _parts_of(page: Mapping[str, Any]) -> Iterator[Part]:
-    for found in page.get("Contents", []):
-        part = parse_part_key(found["Key"], found["Size"])
-        if part is not None:
-            yield part
+def _reviewers(pages: Any, bucket: str, root: str) -> Iterator[str]:
+    for page in pages.paginate(Bucket=bucket, Prefix=root, Delimiter="/"):
+        for folder in page.get("CommonPrefixes", []):
+            # The images may be many more than the answers, and are not listed.
+            if folder["Prefix"] != f"{root}{IMAGES}/":
+                yield folder["Prefix"]
 
 
-def read_answers(s3: Any, bucket: str, prefix: str) -> SharedAnswers:
-    """Return all answers below a prefix; ClientError passes through.
+def read_answers(s3: Any, bucket: str, root: str) -> SharedAnswers:
+    """Return all answers below a root such as `labels/`; ClientError passes through.
 
     An answer that lies below another reviewer's name is left out: the right to write below a
     name is what proves who answered.
     """
     left_out: dict[str, str] = {}
     parts = []
-    for part in find_parts(s3, bucket, prefix):
+    for part in find_parts(s3, bucket, root):
         if part.size > MAX_PART_BYTES:
             left_out[part.key] = f"it has more than {MAX_PART_BYTES:,} bytes"
         else:

@@ -332,10 +332,11 @@ def _labels(folder: Path) -> dict[str, str]:
     if twice:
         raise MalformedDataset(f"{path} has two columns {twice!r}; remove one.")
     given: dict[str, str] = {}
+    files: dict[str, str] = {}
     for row in rows:
         name, label = (row.values.get(column, "") for column in ("file", "label"))
         where = f"{path}, line {row.line}"
-        file = _file_below(folder, name)
+        file = files[name] if name in files else files.setdefault(name, _file_below(folder, name))
         if not file:
             raise MalformedDataset(f"{where}: {name!r} is not a file below {folder}.")
         if given.get(file, label) != label:

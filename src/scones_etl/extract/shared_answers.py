@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from scones_core.errors import DatasetError
 from scones_core.files import write_atomically
 from scones_core.reviews import IMAGES, Part, current_answers, find_parts, parse_lines
-from scones_core.reviews.shared import MAX_PART_BYTES
+from scones_core.reviews.shared import LABELS, MAX_PART_BYTES
 from scones_core.uris import S3Uri
 from scones_etl.extract.labelled_folder import ANSWERS
 from scones_images import PHOTOS
@@ -28,20 +28,28 @@ def fetch_answers(s3: "S3Client", uri: S3Uri, cache: Path) -> Path:
     is not fetched again. An image that is gone is left out: the reader of the folder says so.
     Raises DatasetError where there are no answers, or S3 refuses. OSError passes through.
     """
-    prefix = f"{uri.key.rstrip('/')}/" if uri.key.strip("/") else ""
+    root, reviewer = _root(uri)
     folder = cache / "labels" / hashlib.sha256(str(uri).encode()).hexdigest()[:16]
     try:
-        parts = list(find_parts(s3, uri.bucket, prefix))
+        parts = list(find_parts(s3, uri.bucket, root, reviewer))
         if not parts:
             raise DatasetError(
                 f"{uri} holds no answers of reviewers; give the location that `inv review` prints, "
                 "such as s3://<data bucket>/labels."
             )
         _fetch_parts(s3, uri.bucket, parts, folder)
-        _fetch_images(s3, uri.bucket, parts, folder)
+        _fetch_images(s3, uri.bucket, root, parts, folder)
     except ClientError as error:
         raise DatasetError(f"The answers at {uri} cannot be read: {error}") from error
     return folder
+
+
+def _root(uri: S3Uri) -> tuple[str, str]:
+    """Return the prefix of all reviewers' answers, and the reviewer where it is one's folder."""
+    above, _, name = uri.key.strip("/").rpartition("/")
+    if name in ("", LABELS):
+        return (f"{uri.key.strip('/')}/" if name else ""), ""
+    return (f"{above}/" if above else ""), name
 
 
 def _local(folder: Path, part: Part) -> Path:
@@ -66,11 +74,10 @@ def _fetch_parts(s3: "S3Client", bucket: str, parts: list[Part], folder: Path) -
         list(pool.map(fetch, wanted))
 
 
-def _fetch_images(s3: "S3Client", bucket: str, parts: list[Part], folder: Path) -> None:
-    roots = {_local(folder, part): part.root for part in parts}
+def _fetch_images(s3: "S3Client", bucket: str, root: str, parts: list[Part], folder: Path) -> None:
     wanted: dict[str, str] = {}
-    for path, root in roots.items():
-        answers, _ = parse_lines(path.read_bytes().splitlines())
+    for part in parts:
+        answers, _ = parse_lines(_local(folder, part).read_bytes().splitlines())
         labelled = (
             one for one in current_answers(answers).answers.values() if one.action == "label"
         )

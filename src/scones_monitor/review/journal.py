@@ -11,6 +11,7 @@ from typing import Self
 
 from scones_core.errors import MonitorError
 from scones_core.reviews import Action, Answer, Faults, answer_line
+from scones_core.reviews.answers import MAX_LABEL_CHARACTERS
 from scones_core.reviews.shared import of_reviewer
 
 
@@ -94,9 +95,10 @@ class AnswerJournal:
             undoes=undoes,
             seconds=round(seconds, 3),
             image=dict(image or {}),
-            guess=guess,
+            # What is longer makes a line that is no answer to whoever reads it.
+            guess=guess[:MAX_LABEL_CHARACTERS],
             confidence=confidence,
-            inference_id=inference_id,
+            inference_id=inference_id[:MAX_LABEL_CHARACTERS],
         )
         self._write(answer_line(answer))
         self._sequence, self._last = answer.sequence, now

@@ -25,6 +25,9 @@ HISTORY = 10
 MAX_UNUSABLE = 50
 """Images without a picture that the page lists; all of them are counted."""
 
+MAX_LOCATION_CHARACTERS = 4096
+"""Bucket, key, etag and version of an image together: an answer's line has room for them."""
+
 MAX_SECONDS = 3600.0
 """The longest time on an image that counts: a page left open is no work."""
 
@@ -485,6 +488,8 @@ class ReviewSession:
             self._changed.notify_all()
 
     def _read(self, candidate: Candidate) -> bytes:
+        if sum(map(len, candidate.image.values())) > MAX_LOCATION_CHARACTERS:
+            raise ImageError("its location is longer than any of S3")
         if candidate.file:
             try:
                 return self._images.read(candidate.file)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from scones_core.events import Result
 from scones_core.json_text import parse_json
@@ -21,7 +21,15 @@ Connect = Callable[[str], Any]
 HELD_SECONDS = 300
 """How long a message of the queue is hidden from other reviewers, unless it is held longer."""
 
-_GONE = ("NoSuchKey", "NoSuchVersion", "404", "PreconditionFailed", "412")
+_GONE = ("NoSuchBucket", "NoSuchKey", "NoSuchVersion", "404", "PreconditionFailed", "412")
+# No other try gives this image: its place is none, or it is archived.
+_NEVER = (
+    "InvalidArgument",
+    "InvalidBucketName",
+    "InvalidObjectState",
+    "KeyTooLongError",
+    "MethodNotAllowed",
+)
 _EXPIRED = ("ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight")
 _MAX_MESSAGES = 10
 
@@ -296,9 +304,14 @@ class Images:
                 self._client = self._connect("s3")
             found = self._client.get_object(**location)
             body: bytes = found["Body"].read(PHOTOS.max_bytes + 1)
+        except ParamValidationError as error:
+            raise ImageError("its location is none of S3") from error
         except ClientError as error:
-            if error.response["Error"]["Code"] in _GONE:
+            code = error.response["Error"]["Code"]
+            if code in _GONE:
                 raise ImageError("the image was deleted or replaced since") from error
+            if code in _NEVER:
+                raise ImageError(f"S3 does not give it ({code})") from error
             raise SourceUnavailable(f"S3 refuses s3://{location['Bucket']}: {error}") from error
         except (BotoCoreError, OSError) as error:
             self._client = None

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -115,13 +116,14 @@ class Uploads:
 
     def _not_there(self, answers: Sequence[Answer]) -> list[Answer]:
         reviewer = answers[0].reviewer
-        found = find_parts(self._client, self._bucket, f"{self._root}{reviewer}/")
-        there = {
-            (part.session, sequence)
-            for part in found
-            for sequence in range(part.first, part.last + 1)
-        }
-        return [one for one in answers if (one.session, one.sequence) not in there]
+        there: dict[str, list[range]] = defaultdict(list)
+        for part in find_parts(self._client, self._bucket, self._root, reviewer):
+            there[part.session].append(range(part.first, part.last + 1))
+        return [
+            one
+            for one in answers
+            if not any(one.sequence in part for part in there.get(one.session, ()))
+        ]
 
     def _put(self, part: Sequence[Answer]) -> None:
         for answer in part:

@@ -36,6 +36,12 @@ def test_anything_else_is_refused_with_what_to_write(text: str) -> None:
         parse_time(text, NOW)
 
 
+@pytest.mark.parametrize("text", ["0001-01-01", "1969-12-31", "9999-12-31", "52000w"])
+def test_a_time_at_an_end_of_the_calendar_is_refused(text: str) -> None:
+    with pytest.raises(MonitorError, match="is not a time"):
+        parse_time(text, NOW)
+
+
 def test_without_a_beginning_a_period_is_the_day_before_its_end() -> None:
     assert parse_period(None, None, None, NOW) == (NOW - timedelta(days=1), NOW)
     first, last = parse_period(None, None, "2026-11-20", NOW)

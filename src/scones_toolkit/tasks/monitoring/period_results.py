@@ -7,7 +7,7 @@ from datetime import datetime
 from botocore.exceptions import ClientError
 
 from scones_core.assignments import radius_text
-from scones_core.events import Result
+from scones_core.events import Result, is_result
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.workflow.results import RUNS, execution_end, stored_results
 
@@ -65,7 +65,7 @@ def _small_runs(
             read += 1
             end = execution_end(project, found["executionArn"])
             if isinstance(end.output, dict):
-                yield from end.output.get("results") or ()
+                yield from filter(is_result, end.output.get("results") or ())
     except ClientError as error:
         left_out.append(f"The results of small runs are not known: {error}")
     if left:

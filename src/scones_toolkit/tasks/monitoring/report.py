@@ -1,5 +1,7 @@
 """The report on what an endpoint answered, of a run or of a period."""
 
+import hashlib
+import os
 import webbrowser
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -153,7 +155,7 @@ def subject_of(project: Project, folder: Path | None = None) -> Subject:
             f"No release says which threshold goes with {folder}; set [workflow] threshold."
         )
     # Files are known by their path within the folder: each folder has an archive of its own.
-    name = str(folder.resolve()).strip("/").replace("/", "-")
+    name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:32]
     archive = Archive(archives / "folders" / name, "")
     return Subject(FolderCaptures(folder), archive, labels, threshold, "", "", None)
 

@@ -11,7 +11,14 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from scones_core.errors import InvalidRequest, MonitorError
-from scones_core.events import DECISIONS, Failure, ImageRef, Result, parse_image_ref
+from scones_core.events import (
+    DECISIONS,
+    Failure,
+    ImageRef,
+    Result,
+    is_result,
+    parse_image_ref,
+)
 from scones_core.json_text import parse_json
 from scones_core.uris import S3Uri
 from scones_monitor.joined_results import cause_text
@@ -125,7 +132,7 @@ def results_of_end(project: Project, end: ExecutionEnd) -> list[Result]:
     """
     if end.status == "SUCCEEDED":
         inline = end.output.get("results") if isinstance(end.output, dict) else None
-        if isinstance(inline, list):
+        if isinstance(inline, list) and all(map(is_result, inline)):
             return inline
         return list(stored_results(project, end.name))
     try:
@@ -160,7 +167,7 @@ def images_of(project: Project, execution_input: Any) -> Iterator[ImageRef]:
         named = []
         if source.get("format") == "JSONL":
             body = project.client("s3").get_object(Bucket=source["bucket"], Key=source["manifest"])
-            named = (_parsed(line.decode()) for line in body["Body"].iter_lines() if line.strip())
+            named = running.json_lines(body["Body"])
     for image in named:
         try:
             yield parse_image_ref(image)
@@ -175,17 +182,11 @@ def stored_results(project: Project, name: str) -> Iterator[Result]:
     Raises NoResults where there are none, MonitorError for a line that is no result.
     """
     bucket, any_line = project.deployment.data_bucket, False
-    where = S3Uri(bucket, f"{RUNS}/{name}/results/")
-    lines = running.stored_results(project.client("s3"), bucket, f"{RUNS}/{name}/")
-    try:
-        for content in lines:
-            any_line = True
-            if not isinstance(content, dict) or content.get("decision") not in DECISIONS:
-                raise ValueError("not a result")
-            yield content
-    except ValueError as error:
-        raise MonitorError(f"{where} has a line that is no result of the workflow.") from error
+    for content in running.stored_results(project.client("s3"), bucket, f"{RUNS}/{name}/"):
+        any_line = True
+        yield content
     if not any_line:
+        where = S3Uri(bucket, f"{RUNS}/{name}/results/")
         raise NoResults(f"The execution {name} left no results below {where}")
 
 
@@ -229,9 +230,11 @@ def failure_groups(decided: Sequence[Result]) -> list[FailureGroup]:
     groups: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for result in decided:
         if result["decision"] == "failed":
-            error = result.get("error", {"Error": "unknown", "Cause": ""})
-            cause = cause_text(error["Cause"])
-            groups[error["Error"], _OWN.sub("…", cause)].append((cause, place(result["image"])))
+            error: Mapping[str, Any] = result.get("error", {})
+            cause = cause_text(error.get("Cause", ""))
+            groups[error.get("Error", "unknown"), _OWN.sub("…", cause)].append(
+                (cause, place(result["image"]))
+            )
     failures = [
         FailureGroup(error, ones[0][0], len(ones), ones[0][1])
         for (error, _), ones in groups.items()

@@ -13,9 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from scones_core.errors import DeployError, ExecutionFailed, SettingsError
-from scones_core.events import INLINE_IMAGES, Failure, ImageRef, Result, count_by_decision
+from scones_core.errors import DeployError, ExecutionFailed, MonitorError, SettingsError
+from scones_core.events import (
+    INLINE_IMAGES,
+    Failure,
+    ImageRef,
+    Result,
+    count_by_decision,
+    is_result,
+)
+from scones_core.json_text import parse_json
 from scones_core.uris import S3Uri
+from scones_monitor.captured_records import bounded_lines
 from scones_monitor.joined_results import cause_text
 from scones_toolkit.console import Console, plural
 from scones_toolkit.project import Project
@@ -27,6 +36,9 @@ if TYPE_CHECKING:
 
 # Results beyond these are not printed.
 LISTED = 20
+# A line is an item or an output of a state, and those have 262,144 bytes at most.
+MAX_LINE_BYTES = 2**18
+CHUNK_BYTES = 2**18
 # Where local images go in the data bucket.
 UPLOADS = "uploads"
 SUFFIXES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
@@ -104,7 +116,8 @@ def wait(
     if len(images) > INLINE_IMAGES:
         given = json.loads(state["input"])["source"]
         run = given["manifest"].removesuffix("manifest.jsonl")
-        results = {r["index"]: r for r in stored_results(storage, given["bucket"], run)}
+        stored = stored_results(storage, given["bucket"], run)
+        results = {r["index"]: r for r in stored if "index" in r}
     elif len(output.get("results", ())) == len(images):
         results = dict(enumerate(output["results"]))
     lost = Failure(Error=error["Error"], Cause=error["Cause"])
@@ -118,13 +131,31 @@ def wait(
 
 
 def stored_results(storage: "S3Client", bucket: str, run: str) -> Iterator[Result]:
-    """Yield the results of a large run, `run` being its prefix in the bucket, with the slash."""
-    pages = storage.get_paginator("list_objects_v2").paginate(
-        Bucket=bucket, Prefix=f"{run}results/"
-    )
+    """Yield the results of a large run, `run` being its prefix in the bucket, with the slash.
+
+    Raises MonitorError for a line that is no result.
+    """
+    where = S3Uri(bucket, f"{run}results/")
+    pages = storage.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=where.key)
     for entry in (entry for page in pages for entry in page.get("Contents", ())):
-        body = storage.get_object(Bucket=bucket, Key=entry["Key"])["Body"]
-        yield from map(json.loads, body.iter_lines())
+        for content in json_lines(storage.get_object(Bucket=bucket, Key=entry["Key"])["Body"]):
+            if not is_result(content):
+                raise MonitorError(f"{where} has a line that is no result of the workflow.")
+            yield content
+
+
+def json_lines(body: Any) -> Iterator[Any]:
+    """Yield the value of each line of a stored file that is not empty; None for what is no JSON.
+
+    botocore's `iter_lines` takes minutes for a line of megabytes.
+    """
+    for line in bounded_lines(body.iter_chunks(CHUNK_BYTES), MAX_LINE_BYTES):
+        if line.content is not None and not line.content.strip():
+            continue
+        try:
+            yield parse_json(line.content or b"")
+        except ValueError:
+            yield None
 
 
 def run(

@@ -11,7 +11,7 @@ from PIL import Image
 
 from scones_core.errors import DatasetError
 from scones_core.labels import LabelSet
-from scones_core.reviews import Answer, answer_line
+from scones_core.reviews import Answer, answer_line, read_answers
 from scones_core.uris import S3Uri
 from scones_etl.extract.resolve import open_source
 from scones_etl.extract.shared_answers import fetch_answers
@@ -105,3 +105,28 @@ def test_a_key_that_leaves_the_folder_is_refused(s3: Any, tmp_path: Path) -> Non
 
     with pytest.raises(DatasetError, match="leaves its folder"):
         fetch_answers(s3, LABELS, tmp_path)
+
+
+def test_who_may_write_below_one_name_cannot_answer_in_another(s3: Any, tmp_path: Path) -> None:
+    image = answer(s3, "ana", 0, "bicycle")
+    sha256 = Path(image).stem
+    for reviewer in ("ana", "ben"):
+        forged = Answer(
+            session="s",
+            sequence=1,
+            reviewer=reviewer,
+            action="label",
+            sha256=sha256,
+            file=f"{sha256}.png",
+            at="2026-01-02T00:00:00+00:00",
+            label="motorcycle",
+        )
+        key = f"labels/mallory/{reviewer}/s/000001-000001.jsonl"
+        s3.put_object(Bucket="data", Key=key, Body=answer_line(forged))
+    s3.put_object(Bucket="data", Key="labels/mallory/000001-000001.jsonl", Body=answer_line(forged))
+
+    assert [one.label for one in read_answers(s3, "data", "labels/").answers] == ["bicycle"]
+    raw = open_source(fetch_answers(s3, LABELS, tmp_path)).read(CLASSES)
+    assert raw.labels.tolist() == [0]
+    with pytest.raises(DatasetError, match="holds no answers of reviewers"):
+        fetch_answers(s3, S3Uri("data", "labels/mallory"), tmp_path)

@@ -225,6 +225,55 @@ def test_an_image_that_was_deleted_or_replaced_is_not_another_image(aws: Clients
         load(Candidate({**image, "key": "b.png"}))
 
 
+@pytest.mark.parametrize(
+    "image",
+    [
+        {"bucket": "no such", "key": "a.png"},
+        {"bucket": "elsewhere", "key": "a.png"},
+        {"bucket": "data", "key": "a.png", "version": "none"},
+    ],
+    ids=str,
+)
+def test_a_place_that_has_no_image_does_not_keep_the_others_waiting(
+    aws: Clients, image: dict[str, str]
+) -> None:
+    put(aws, "a.png", 1)
+    with pytest.raises(ImageError):
+        Images(aws.__getitem__, "data", "labels/images/")(Candidate(image))
+
+
+def test_an_answer_can_be_read_again_whatever_its_message_said(
+    aws: Clients, queue: str, tmp_path: Path
+) -> None:
+    image = put(aws, "a.png", 1)
+    long = {**put(aws, "b.png", 2), "version": "x" * 70_000}
+    for each in (image, long):
+        body = {"image": each, "label": "x" * 70_000, "inference_id": "one"}
+        aws["sqs"].send_message(QueueUrl=queue, MessageBody=json.dumps(body))
+    journal = AnswerJournal.open(tmp_path / "answers", "ana")
+    session = ReviewSession(
+        journal,
+        ImageFolder(tmp_path / "images"),
+        ReviewQueue(aws.__getitem__, queue),
+        Images(aws.__getitem__, "data", "labels/images/"),
+        LABELS,
+    )
+    session.start()
+    try:
+        while not (state := session.state(10))["progress"]["unusable"] or not state["item"]:
+            pass
+        session.answer(state["item"]["id"], "bicycle", 1.0)
+    finally:
+        session.close()
+        journal.close()
+
+    assert state["unusable"][0]["reason"] == "its location is longer than any of S3"
+    again = AnswerJournal.open(tmp_path / "answers", "ana")
+    again.close()
+    assert [(one.label, one.image["key"]) for one in again.answers] == [("bicycle", "a.png")]
+    assert not again.faults.total
+
+
 def test_a_runs_images_under_review_come_with_the_least_confident_first() -> None:
     def result(key: str, decision: Literal["accepted", "review"], confidence: float) -> Result:
         inference: Inference = {

@@ -4,11 +4,12 @@ import datetime
 import json
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from local_aws.core.clock import Clock, others_unharmed
 from local_aws.core.context import ACCOUNT_ID, REGION
-from local_aws.eventbridge.delivery import DeliveryFailed, Sender, compact, send_to_queue
+from local_aws.eventbridge.delivery import Sender, compact, send_to_queue
 from local_aws.eventbridge.input_transformer import target_input
 from local_aws.eventbridge.retry_queue import Attempt, Attempts, limits
 from local_aws.eventbridge.targets import FORWARDED, Delivery, RoleClients
@@ -17,11 +18,21 @@ Event = Mapping[str, Any]
 SERVICE = "events.amazonaws.com"
 
 
+@dataclass(frozen=True, slots=True)
+class RuleParcel:
+    """An event for one target of a rule, as the target was then."""
+
+    rule_arn: str
+    target: dict[str, Any]
+    event: dict[str, Any]
+
+
 class Buses:
     """The rules of moto's buses, with targets that are reached."""
 
-    def __init__(self, clock: Clock, attempts: Attempts, clients: RoleClients) -> None:
-        self._clock, self._attempts, self._clients = clock, attempts, clients
+    def __init__(self, clock: Clock, clients: RoleClients) -> None:
+        self._clock, self._clients = clock, clients
+        self._attempts: Attempts[RuleParcel] = Attempts("eventbridge.deliveries", clock, self)
 
     def publish(
         self,
@@ -64,24 +75,29 @@ class Buses:
         for target in list(rule.targets):
             with others_unharmed(rule):
                 if not (FORWARDED.get() and target["Arn"].split(":")[2] == "events"):
-                    self._attempts.make(self._attempt(rule, dict(target), event))
+                    parcel = RuleParcel(rule.arn, dict(target), dict(event))
+                    self._attempts.make(self._attempt(parcel))
 
-    def _attempt(self, rule: Any, target: dict[str, Any], event: Event) -> Attempt:
-        sender = Sender(SERVICE, rule.arn)
-        delivery = Delivery(self._clients, sender)
+    def deliver(self, parcel: RuleParcel, retries: int) -> None:
+        """Hand an event to a target. Raises DeliveryFailed."""
+        del retries
+        delivery = Delivery(self._clients, Sender(SERVICE, parcel.rule_arn))
+        text = target_input(parcel.target, parcel.event, parcel.rule_arn)
+        delivery.deliver(parcel.target, text)
 
-        def deliver() -> None:
-            delivery.deliver(target, target_input(target, event, rule.arn))
+    def dead_letter(self, parcel: RuleParcel, retries: int, about: dict[str, str]) -> None:
+        """Put an event on its target's dead-letter queue, if there is one."""
+        del retries
+        queue = (parcel.target.get("DeadLetterConfig") or {}).get("Arn")
+        if queue:
+            named = {"RULE_ARN": parcel.rule_arn, "TARGET_ARN": parcel.target["Arn"]}
+            sender = Sender(SERVICE, parcel.rule_arn)
+            send_to_queue(sender, queue, compact(parcel.event), attributes={**named, **about})
 
-        def dead_letter(_: DeliveryFailed, about: dict[str, str]) -> None:
-            queue = (target.get("DeadLetterConfig") or {}).get("Arn")
-            if queue:
-                named = {"RULE_ARN": rule.arn, "TARGET_ARN": target["Arn"]}
-                send_to_queue(sender, queue, compact(event), attributes={**named, **about})
-
-        name = f"An event of {event['source']} for {target['Arn']}"
-        policy = limits(target.get("RetryPolicy"))
-        return Attempt(name, deliver, dead_letter, self._clock.now(), **policy)
+    def _attempt(self, parcel: RuleParcel) -> Attempt[RuleParcel]:
+        name = f"An event of {parcel.event['source']} for {parcel.target['Arn']}"
+        policy = limits(parcel.target.get("RetryPolicy"))
+        return Attempt(name, parcel, self._clock.now(), **policy)
 
 
 def event_time(at: datetime.datetime) -> str:

@@ -4,37 +4,48 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
 """
 
 import datetime
-import heapq
-import itertools
 import logging
-import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Protocol, TypeVar
 
 from local_aws.core.clock import Clock
+from local_aws.core.stores import STORES, Stores
+from local_aws.core.work_queue import WorkQueue
 from local_aws.eventbridge.delivery import DeliveryFailed
 
 _log = logging.getLogger(__name__)
 _DEFAULT_AGE_SECONDS = 86_400
 _DEFAULT_ATTEMPTS = 185
 _LONGEST_PAUSE_SECONDS = 600.0
+Parcel = TypeVar("Parcel")
+Parcel_contra = TypeVar("Parcel_contra", contravariant=True)
 
 
-@dataclass(slots=True)
-class Attempt:
-    """One delivery: how it is made, how long it is tried, what becomes of it in the end.
-
-    `dead_letter` gets the failure and the dead-letter queue's attributes about the attempts.
-    """
+@dataclass(frozen=True, slots=True)
+class Attempt(Generic[Parcel]):
+    """One delivery: what is delivered, how long that is tried, how often it was tried again."""
 
     name: str
-    deliver: Callable[[], None]
-    dead_letter: Callable[[DeliveryFailed, dict[str, str]], None]
+    parcel: Parcel
     began: datetime.datetime
     max_age_seconds: float = _DEFAULT_AGE_SECONDS
     max_attempts: int = _DEFAULT_ATTEMPTS
     retries: int = 0
+
+
+class Deliverer(Protocol[Parcel_contra]):
+    """Who knows how its parcels are delivered, also those of an earlier process."""
+
+    def deliver(self, parcel: Parcel_contra, retries: int) -> None:
+        """Deliver a parcel. Raises DeliveryFailed."""
+
+    def dead_letter(self, parcel: Parcel_contra, retries: int, about: dict[str, str]) -> None:
+        """Keep what was never delivered; `about` are the attributes of the dead-letter queue.
+
+        Raises DeliveryFailed.
+        """
 
 
 def limits(policy: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -46,62 +57,53 @@ def limits(policy: Mapping[str, Any] | None) -> dict[str, Any]:
     }
 
 
-class Attempts:
-    """Makes deliveries at once, and again later by the clock. An agenda. Thread-safe."""
+class Attempts(Generic[Parcel]):
+    """Makes deliveries at once, and again later by the clock, also after a restart. Thread-safe."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._count = itertools.count()
-        self._waiting: list[tuple[datetime.datetime, int, Attempt]] = []
+    def __init__(
+        self, name: str, clock: Clock, deliverer: Deliverer[Parcel], stores: Stores = STORES
+    ) -> None:
+        self._clock, self._deliverer = clock, deliverer
+        self._queue: WorkQueue[Attempt[Parcel]] = WorkQueue(name, clock, self._again, stores)
 
-    def make(self, attempt: Attempt) -> None:
+    def make(self, attempt: Attempt[Parcel]) -> None:
         """Deliver; a failure is tried again, or becomes a dead letter."""
+        self._try(str(uuid.uuid4()), attempt)
+
+    def _again(self, identity: str, attempt: Attempt[Parcel]) -> None:
+        self._try(identity, replace(attempt, retries=attempt.retries + 1))
+
+    def _try(self, identity: str, attempt: Attempt[Parcel]) -> None:
         try:
-            attempt.deliver()
+            self._deliverer.deliver(attempt.parcel, attempt.retries)
         except DeliveryFailed as error:
             _log.warning("%s was not delivered: %s: %s", attempt.name, error.code, error.message)
-            self._fail(attempt, error)
+            self._fail(identity, attempt, error)
         except Exception as error:  # of a target that nothing can be made of: others are next
             _log.exception("%s cannot be delivered", attempt.name)
-            self._fail(
-                attempt, DeliveryFailed("INTERNAL_ERROR", f"{type(error).__name__}: {error}")
-            )
+            failure = DeliveryFailed("INTERNAL_ERROR", f"{type(error).__name__}: {error}")
+            self._fail(identity, attempt, failure)
+        else:
+            self._queue.done(identity)
 
-    def next_due(self) -> datetime.datetime | None:
-        """Return when the next delivery is to be tried again."""
-        with self._lock:
-            return self._waiting[0][0] if self._waiting else None
-
-    def run(self, now: datetime.datetime) -> None:
-        """Try again what is due."""
-        while (attempt := self._pop(now)) is not None:
-            attempt.retries += 1
-            self.make(attempt)
-
-    def _pop(self, now: datetime.datetime) -> Attempt | None:
-        with self._lock:
-            if not self._waiting or self._waiting[0][0] > now:
-                return None
-            return heapq.heappop(self._waiting)[2]
-
-    def _fail(self, attempt: Attempt, error: DeliveryFailed) -> None:
-        if error.lasting:
-            self._dead_letter(attempt, error, {})
-            return
+    def _fail(self, identity: str, attempt: Attempt[Parcel], error: DeliveryFailed) -> None:
         pause = min(2.0**attempt.retries, _LONGEST_PAUSE_SECONDS)
         due = self._clock.now() + datetime.timedelta(seconds=pause)
-        if attempt.retries >= attempt.max_attempts:
-            self._dead_letter(attempt, error, {"EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts"})
-        elif (due - attempt.began).total_seconds() > attempt.max_age_seconds:
-            self._dead_letter(
-                attempt, error, {"EXHAUSTED_RETRY_CONDITION": "MaximumEventAgeInSeconds"}
-            )
+        exhausted = ""
+        if not error.lasting and attempt.retries >= attempt.max_attempts:
+            exhausted = "MaximumRetryAttempts"
+        elif not error.lasting and (due - attempt.began).total_seconds() > attempt.max_age_seconds:
+            exhausted = "MaximumEventAgeInSeconds"
+        if error.lasting or exhausted:
+            more = {"EXHAUSTED_RETRY_CONDITION": exhausted} if exhausted else {}
+            self._dead_letter(attempt, error, more)
+            self._queue.done(identity)
         else:
-            with self._lock:
-                heapq.heappush(self._waiting, (due, next(self._count), attempt))
+            self._queue.again(identity, attempt, pause)
 
-    def _dead_letter(self, attempt: Attempt, error: DeliveryFailed, more: dict[str, str]) -> None:
+    def _dead_letter(
+        self, attempt: Attempt[Parcel], error: DeliveryFailed, more: dict[str, str]
+    ) -> None:
         about = {
             "ERROR_CODE": error.code,
             "ERROR_MESSAGE": error.message,
@@ -109,7 +111,7 @@ class Attempts:
             **more,
         }
         try:
-            attempt.dead_letter(error, about)
+            self._deliverer.dead_letter(attempt.parcel, attempt.retries, about)
         except DeliveryFailed as second:
             _log.error("%s is lost: %s: %s", attempt.name, second.code, second.message)
         except Exception:

@@ -3,12 +3,13 @@
 import datetime
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from local_aws.core.clock import Clock, due_time, others_unharmed
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.eventbridge.bus import Buses, event_time
-from local_aws.eventbridge.delivery import DeliveryFailed, Sender, compact
+from local_aws.eventbridge.delivery import Sender, compact
 from local_aws.eventbridge.retry_queue import Attempt, Attempts, limits
 from local_aws.eventbridge.schedule_expressions import Schedule
 from local_aws.eventbridge.sdk_targets import is_universal, named, perform
@@ -19,14 +20,23 @@ SERVICE = "scheduler.amazonaws.com"
 _LATENESS = datetime.timedelta(minutes=1)
 
 
+@dataclass(frozen=True, slots=True)
+class ScheduleParcel:
+    """One run of a schedule, as its target was then; the schedule may be gone."""
+
+    schedule_arn: str
+    group_arn: str
+    target: dict[str, Any]
+    due: datetime.datetime
+    execution: str
+
+
 class ScheduleAgenda:
     """Fires what is scheduled. What was fired last is kept with moto's own records."""
 
-    def __init__(
-        self, clock: Clock, buses: Buses, attempts: Attempts, clients: RoleClients
-    ) -> None:
-        self._clock, self._buses = clock, buses
-        self._attempts, self._clients = attempts, clients
+    def __init__(self, clock: Clock, buses: Buses, clients: RoleClients) -> None:
+        self._clock, self._buses, self._clients = clock, buses, clients
+        self._attempts: Attempts[ScheduleParcel] = Attempts("scheduler.deliveries", clock, self)
 
     def next_due(self) -> datetime.datetime | None:
         """Return when the next schedule or rule fires."""
@@ -46,7 +56,7 @@ class ScheduleAgenda:
                 schedule.local_aws_last = due
                 with others_unharmed(schedule):
                     if self._is_on_time(due):
-                        self._attempts.make(self._attempt(schedule, due))
+                        self._attempts.make(_attempt(schedule, due))
                 with others_unharmed(schedule):
                     self._complete(schedule)
 
@@ -70,53 +80,43 @@ class ScheduleAgenda:
             backend = scheduler_backends[ACCOUNT_ID][region]
             backend.delete_schedule(schedule.group_name, schedule.name)
 
-    def _attempt(self, schedule: Any, due: datetime.datetime) -> Attempt:
-        target, execution = dict(schedule.target), str(uuid.uuid4())
-        group_arn = _group_arn(schedule)
-        attempt: Attempt
-
-        def deliver() -> None:
-            text = _input(schedule, target, due, execution, attempt.retries)
-            self._deliver(schedule, target, text, group_arn)
-
-        def dead_letter(_: DeliveryFailed, about: dict[str, str]) -> None:
-            queue = (target.get("DeadLetterConfig") or {}).get("Arn")
-            if queue:
-                ids = {
-                    "EXECUTION_ID": execution,
-                    "SCHEDULE_ARN": schedule.arn,
-                    "SCHEDULED_TIME": event_time(due),
-                    "TARGET_ARN": target["Arn"],
-                }
-                text = _input(schedule, target, due, execution, attempt.retries)
-                self._dead_letter(target, queue, text, {**ids, **about}, group_arn)
-
-        policy = limits(target.get("RetryPolicy"))
-        attempt = Attempt(f"The schedule {schedule.arn}", deliver, dead_letter, due, **policy)
-        return attempt
-
-    def _deliver(self, schedule: Any, target: dict[str, Any], text: str, group_arn: str) -> None:
+    def deliver(self, parcel: ScheduleParcel, retries: int) -> None:
+        """Have a schedule's target do what it is for. Raises DeliveryFailed."""
+        target, text = parcel.target, _input(parcel, retries)
         if not is_universal(target["Arn"]):
-            Delivery(self._clients, Sender(SERVICE, group_arn)).deliver(target, text)
+            Delivery(self._clients, Sender(SERVICE, parcel.group_arn)).deliver(target, text)
             return
         service, operation = named(target["Arn"])
-        region = schedule.arn.split(":")[3]
-        client = self._clients.get(service, region, target["RoleArn"], group_arn)
+        region = parcel.schedule_arn.split(":")[3]
+        client = self._clients.get(service, region, target["RoleArn"], parcel.group_arn)
         perform(client, operation, text)
 
-    def _dead_letter(
-        self,
-        target: dict[str, Any],
-        queue_arn: str,
-        text: str,
-        about: dict[str, str],
-        group_arn: str,
-    ) -> None:
+    def dead_letter(self, parcel: ScheduleParcel, retries: int, about: dict[str, str]) -> None:
+        """Put a schedule's input on its dead-letter queue, if there is one."""
+        target = parcel.target
+        queue_arn = (target.get("DeadLetterConfig") or {}).get("Arn")
+        if not queue_arn:
+            return
+        attributes = {
+            "EXECUTION_ID": parcel.execution,
+            "SCHEDULE_ARN": parcel.schedule_arn,
+            "SCHEDULED_TIME": event_time(parcel.due),
+            "TARGET_ARN": target["Arn"],
+            **about,
+        }
         region = queue_arn.split(":")[3]
-        client = self._clients.get("sqs", region, target["RoleArn"], group_arn)
-        url = queue_url(client, queue_arn)
-        typed = {key: {"DataType": "String", "StringValue": v} for key, v in about.items()}
+        client = self._clients.get("sqs", region, target["RoleArn"], parcel.group_arn)
+        url, text = queue_url(client, queue_arn), _input(parcel, retries)
+        typed = {key: {"DataType": "String", "StringValue": v} for key, v in attributes.items()}
         call(client, "send_message", QueueUrl=url, MessageBody=text, MessageAttributes=typed)
+
+
+def _attempt(schedule: Any, due: datetime.datetime) -> Attempt[ScheduleParcel]:
+    parcel = ScheduleParcel(
+        schedule.arn, _group_arn(schedule), dict(schedule.target), due, str(uuid.uuid4())
+    )
+    policy = limits(parcel.target.get("RetryPolicy"))
+    return Attempt(f"The schedule {schedule.arn}", parcel, due, **policy)
 
 
 def schedule_of(item: Any) -> Schedule:
@@ -178,27 +178,21 @@ def _scheduled_event(
     }
 
 
-def _input(
-    schedule: Any,
-    target: dict[str, Any],
-    due: datetime.datetime,
-    execution: str,
-    retries: int,
-) -> str:
+def _input(parcel: ScheduleParcel, retries: int) -> str:
     """Return a target's input with its context attributes filled in.
 
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
     """
+    arn, target, due = parcel.schedule_arn, parcel.target, parcel.due
     text = target.get("Input")
     if text is None:
-        region = schedule.arn.split(":")[3]
-        empty = "{}" if is_universal(target["Arn"]) else None
-        event = _scheduled_event("aws.scheduler", schedule.arn, region, due, "{}")
-        return empty or compact(event)
+        if is_universal(target["Arn"]):
+            return "{}"
+        return compact(_scheduled_event("aws.scheduler", arn, arn.split(":")[3], due, "{}"))
     attributes = {
-        "schedule-arn": schedule.arn,
+        "schedule-arn": arn,
         "scheduled-time": event_time(due),
-        "execution-id": execution,
+        "execution-id": parcel.execution,
         "attempt-number": str(retries + 1),
     }
     for name, value in attributes.items():

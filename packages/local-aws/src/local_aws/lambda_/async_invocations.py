@@ -4,15 +4,13 @@ https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.htm
 """
 
 import datetime
-import heapq
-import itertools
 import json
 import logging
 import threading
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from moto.awslambda.exceptions import UnknownFunctionException
@@ -24,6 +22,7 @@ from moto.sqs.models import sqs_backends
 
 from local_aws.core.clock import Clock
 from local_aws.core.context import ACCOUNT_ID
+from local_aws.core.work_queue import WorkQueue
 from local_aws.errors import LocalAwsError
 from local_aws.iam.access_decisions import permits
 from local_aws.iam.policy_evaluation import Access
@@ -110,18 +109,17 @@ class _Delivery:
     attributes: Mapping[str, tuple[str, str]]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Event:
-    """One event on its way: moto's function, what runs it, and how often it was tried."""
+    """One event on its way: what is invoked, by which ARN, and how often it was tried."""
 
-    function: Any
-    spec: FunctionSpec
     body: bytes
     arn: str
+    version: str
+    queued: datetime.datetime
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     tries: int = 0
     throttles: int = 0
-    queued: datetime.datetime | None = None
 
     def setting(self, name: str, default: int) -> int:
         """Return a number of its EventInvokeConfig."""
@@ -130,91 +128,94 @@ class Event:
 
 
 class AsyncInvoker:
-    """Runs `Event` invocations in the background. The clock's agenda of those to try again."""
+    """Runs `Event` invocations in the background; those of an earlier process as well."""
 
-    def __init__(self, pools: LambdaPools, clock: Clock) -> None:
+    def __init__(
+        self, pools: LambdaPools, clock: Clock, spec_of: Callable[[Any], FunctionSpec]
+    ) -> None:
         self._pools = pools
         self._clock = clock
-        self._lock = threading.Lock()
-        self._later: list[tuple[datetime.datetime, int, Event]] = []
-        self._numbers = itertools.count()
+        self._spec_of = spec_of
+        self._queue = WorkQueue("lambda.events", clock, self._start)
         self._stopping = threading.Event()
         self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="lambda-event")
-        clock.follow(self)
 
-    def submit(self, event: Event) -> None:
-        """Queue one event; returns at once."""
-        event.queued = self._clock.now()
-        self._start(self._deliver, event)
-
-    def next_due(self) -> datetime.datetime | None:
-        """Return when the next event is to be tried again."""
-        with self._lock:
-            return self._later[0][0] if self._later else None
-
-    def run(self, now: datetime.datetime) -> None:
-        """Start the tries that are due; none is waited for."""
-        while True:
-            with self._lock:
-                if not self._later or self._later[0][0] > now:
-                    return
-                event = heapq.heappop(self._later)[2]
-            self._start(self._deliver, event)
+    def submit(self, function: Any, arn: str, body: bytes) -> str:
+        """Queue one event of moto's function; return its request id at once."""
+        event = Event(body, arn, str(function.version), self._clock.now())
+        self._queue.accept(event.request_id, event)
+        return event.request_id
 
     def stop(self) -> None:
-        """Drop what is queued."""
+        """Begin no more: what is queued stays for the next process."""
         self._stopping.set()
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def _start(self, action: Callable[[Event], None], event: Event) -> None:
+    def _start(self, request_id: str, event: Event) -> None:
+        del request_id
         if not self._stopping.is_set():
-            self._executor.submit(action, event)
+            self._executor.submit(self._deliver, event)
 
     def _deliver(self, event: Event) -> None:
         try:
             self._try(event)
         except Exception:  # no caller waits for this thread
             if not self._stopping.is_set():
-                _log.exception("The event of %s was lost", event.spec.name)
+                _log.exception("The event of %s was lost", event.arn)
+                self._queue.done(event.request_id)
 
     def _try(self, event: Event) -> None:
-        if event.spec.reserved_concurrency == 0:
-            self._report(event, "RetriesExhausted", None)
+        function = _function(event)
+        if function is None:
+            _log.warning("%s is deleted, and its event %s with it", event.arn, event.request_id)
+            self._queue.done(event.request_id)
+            return
+        spec = self._spec_of(function)
+        if spec.reserved_concurrency == 0:
+            self._report(event, function, spec, "RetriesExhausted", None)
         elif self._age(event) > event.setting("MaximumEventAgeInSeconds", _MAX_AGE_SECONDS):
-            self._report(event, "EventAgeExceeded", None)
+            self._report(event, function, spec, "EventAgeExceeded", None)
         else:
-            self._invoke(event)
+            self._invoke(event, function, spec)
 
-    def _invoke(self, event: Event) -> None:
+    def _invoke(self, event: Event, function: Any, spec: FunctionSpec) -> None:
         try:
             outcome = self._pools.invoke(
-                event.spec, event.body, arn=event.arn, request_id=event.request_id
+                spec, event.body, arn=event.arn, request_id=event.request_id
             )
         except Throttled:  # does not count as a try
-            self._again(event, min(2.0**event.throttles, _MAX_THROTTLE_SECONDS))
-            event.throttles += 1
+            later = replace(event, throttles=event.throttles + 1)
+            self._again(later, min(2.0**event.throttles, _MAX_THROTTLE_SECONDS))
             return
         except LocalAwsError as error:
-            _log.error("%s was not invoked: %s", event.spec.name, error)
+            _log.error("%s was not invoked: %s", spec.name, error)
             outcome = Outcome(b"null", True, "", event.request_id)
-        event.tries += 1
+        if outcome.failed and self._stopping.is_set():
+            return  # the end of the server is no fault of the function
+        event = replace(event, tries=event.tries + 1)
         retries = event.setting("MaximumRetryAttempts", len(_RETRY_SECONDS))
         if not outcome.failed:
-            self._report(event, "Success", outcome)
+            self._report(event, function, spec, "Success", outcome)
         elif event.tries > retries:
-            self._report(event, "RetriesExhausted", outcome)
+            self._report(event, function, spec, "RetriesExhausted", outcome)
         else:
             self._again(event, _RETRY_SECONDS[event.tries - 1])
 
     def _again(self, event: Event, seconds: float) -> None:
-        when = self._clock.now() + datetime.timedelta(seconds=seconds)
-        with self._lock:
-            heapq.heappush(self._later, (when, next(self._numbers), event))
+        self._queue.again(event.request_id, event, seconds)
 
     def _age(self, event: Event) -> float:
-        return (self._clock.now() - (event.queued or self._clock.now())).total_seconds()
+        return (self._clock.now() - event.queued).total_seconds()
 
-    def _report(self, event: Event, condition: str, outcome: Outcome | None) -> None:
+    def _report(
+        self,
+        event: Event,
+        function: Any,
+        spec: FunctionSpec,
+        condition: str,
+        outcome: Outcome | None,
+    ) -> None:
+        """Tell the destinations how an event ended; it is done then."""
         config: dict[str, Any] = settings_of(event.arn).get("DestinationConfig") or {}
         ended = EventOutcome(
             condition=condition,
@@ -222,15 +223,23 @@ class AsyncInvoker:
             function_arn=event.arn,
             request_id=event.request_id,
             tries=event.tries,
-            version=event.spec.version,
+            version=event.version,
             event=event.body,
             result=outcome.payload if outcome else None,
         )
-        dead_letters = event.function.kept.get("DeadLetterConfig", {}).get("TargetArn", "")
-        deliver(ended, event.spec, config, dead_letters)
+        dead_letters = function.kept.get("DeadLetterConfig", {}).get("TargetArn", "")
+        deliver(ended, spec, config, dead_letters)
+        self._queue.done(event.request_id)
 
 
-_log = logging.getLogger(__name__)
+def _function(event: Event) -> Any:
+    """Return moto's function of an event; None where it is deleted."""
+    parts = event.arn.split(":")
+    qualifier = None if event.version == LATEST else event.version
+    try:
+        return lambda_backends[ACCOUNT_ID][parts[3]].get_function(parts[6], qualifier)
+    except UnknownFunctionException:
+        return None
 
 
 def deliver(

@@ -27,7 +27,7 @@ from local_aws.iam.callers import KeyRefused, require_valid_key
 from local_aws.iam.policy_evaluation import Access
 from local_aws.iam.required_access import common_values, condition_headers
 from local_aws.iam.signatures import Signed, signed_by
-from local_aws.lambda_.async_invocations import AsyncInvoker, Event
+from local_aws.lambda_.async_invocations import AsyncInvoker
 from local_aws.lambda_.functions import FunctionSpec
 from local_aws.lambda_.pools import LambdaPools, Throttled
 
@@ -115,9 +115,7 @@ class Invoking:
         if request.kind == "DryRun":
             return Answer(204, version=spec.version)
         if request.kind == "Event":
-            event = Event(function, spec, body, arn)
-            self._asynchronous.submit(event)
-            return Answer(202, request_id=event.request_id)
+            return Answer(202, request_id=self._asynchronous.submit(function, arn, body))
         try:
             outcome = self._pools.invoke(spec, body, arn=arn, client_context=request.client_context)
         except Throttled as error:

@@ -1,5 +1,6 @@
 """Lambda's patches: importing this module declares them; `install` starts what they need."""
 
+import functools
 import threading
 from typing import Any
 
@@ -52,10 +53,11 @@ def install(context: Context) -> None:
     stop = threading.Event()
     context.on_shutdown(stop.set)
     pools.watch_idle(stop)
-    invoker = AsyncInvoker(pools, CLOCK)
-    context.on_shutdown(invoker.stop)
     roles = RoleSessions(_PRINCIPAL)
-    invoking = Invoking(pools, invoker, lambda function: function_spec(function, roles))
+    spec_of = functools.partial(function_spec, roles=roles)
+    invoker = AsyncInvoker(pools, CLOCK, spec_of)
+    context.on_shutdown(invoker.stop)
+    invoking = Invoking(pools, invoker, spec_of)
     context.invoke = invoking.invoke
     context.fronts.append(lambda application: with_invocations(application, invoking))
     function_changes.use(pools, roles)

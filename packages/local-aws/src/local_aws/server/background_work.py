@@ -12,7 +12,6 @@ from local_aws.core.context import Context
 from local_aws.core.stores import keep
 from local_aws.eventbridge import api, scheduler, scheduler_api
 from local_aws.eventbridge.bus import SERVICE, Buses
-from local_aws.eventbridge.retry_queue import Attempts
 from local_aws.eventbridge.targets import RoleClients
 from local_aws.iam.roles import RoleSessions, is_enforced
 from local_aws.logs import api as logs_api
@@ -38,8 +37,7 @@ PATCHED = (
 
 def install(context: Context) -> None:
     """Have metrics kept, alarms evaluated and acted on, and start the clock's thread."""
-    attempts = Attempts(CLOCK)
-    buses = Buses(CLOCK, attempts, _role_clients(context, SERVICE))
+    buses = Buses(CLOCK, _role_clients(context, SERVICE))
     api.install(buses)
     service_events.install(buses.publish)
     own = ClientCache(context.endpoint_url, context.invoke)
@@ -47,8 +45,8 @@ def install(context: Context) -> None:
     alarms = AlarmAgenda(CLOCK, Actions(buses.publish, scaling.scale))
     alarm_api.install(alarms)
     clients = _role_clients(context, scheduler.SERVICE)
-    schedules = scheduler.ScheduleAgenda(CLOCK, buses, attempts, clients)
-    for agenda in (attempts, schedules, scaling, alarms):
+    schedules = scheduler.ScheduleAgenda(CLOCK, buses, clients)
+    for agenda in (schedules, scaling, alarms):
         CLOCK.follow(agenda)
     keep("clock", CLOCK.kept, CLOCK.resume)
     start_ticker(context, CLOCK)

@@ -16,7 +16,7 @@ from local_aws.core.faults import answer_faults
 from local_aws.core.refusals import refuse
 from local_aws.dashboard.page import serve_page
 from local_aws.server.origin_check import check_origin
-from local_aws.state.commits import commit_changes
+from local_aws.state.commits import commit_changes, hold_acknowledgements
 from local_aws.state.saver import Saver
 
 LOG = logging.getLogger(__name__)
@@ -35,6 +35,9 @@ def layers(context: Context, saver: Saver | None) -> list[Layer]:
         functools.partial(serve_own_paths, routes=ROUTES),  # /_local_aws/...
         answer_faults,  # those that a test asked for
         sandbox_content,  # what a bucket holds is no page of this origin
+        *(
+            [functools.partial(hold_acknowledgements, saver=saver)] if saver else []
+        ),  # of what the next layers accept
         *reversed(context.fronts),  # services that answer before moto, as Lambda's Invoke
         *(
             [functools.partial(commit_changes, saver=saver)] if saver else []

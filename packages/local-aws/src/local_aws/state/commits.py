@@ -64,6 +64,26 @@ def commit_changes(application: Wsgi, saver: Saver) -> Wsgi:
     return answer
 
 
+def hold_acknowledgements(application: Wsgi, saver: Saver) -> Wsgi:
+    """Return the application; an answer that says that work is accepted waits until it is saved.
+
+    It is 503 where that fails: the work is begun, and is not there after a restart.
+    """
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        head: list[Any] = []
+        body = application(environ, lambda *given: head.extend(given))
+        if STORES.take_wait():
+            try:
+                saver.settle()
+            except NotSaved as error:
+                return _unavailable(environ, start_response, str(error))
+        start_response(*head)
+        return body
+
+    return answer
+
+
 def _is_s3(environ: dict[str, Any]) -> bool:
     """Return whether a request is S3's, whose actions are known by their methods alone."""
     return signed_service(environ) in ("", "s3") and "HTTP_X_AMZ_TARGET" not in environ

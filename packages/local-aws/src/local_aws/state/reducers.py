@@ -5,7 +5,14 @@ import threading
 import types
 from typing import Any
 
-from local_aws.state import constructors, executions, queue_messages, s3_objects, table_items
+from local_aws.state import (
+    constructors,
+    executions,
+    queue_messages,
+    s3_objects,
+    table_items,
+    work_queues,
+)
 from local_aws.state.blobs import Blobs, Pickled, Reduced, Reducer, made_of
 
 # How many entries are pickled at once, for good.
@@ -197,6 +204,7 @@ _REDUCERS: dict[str, Reducer] = {
     "moto.stepfunctions.parser.backend.execution.Execution": executions.execution,
     "moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor"
     ".map_run_record.MapRunRecord": executions.map_run,
+    "local_aws.core.work_queue.WorkQueue": work_queues.work_queue,
     "threading.Thread": nothing,
     "threading.Event": event,
     "threading.Condition": condition,

@@ -4,12 +4,15 @@ https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.htm
 https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
 """
 
+import json
 from typing import Any
 
 from local_aws.core.metrics import emit
 from local_aws.core.service_events import publish_event
 from local_aws.stepfunctions.json_data import compact
 
+MAX_ESCAPED_BYTES = 248 * 1024
+"""How much of an execution's data an event has: an event has at most 256 KiB."""
 _ENDS = {
     "SUCCEEDED": "ExecutionsSucceeded",
     "FAILED": "ExecutionsFailed",
@@ -45,7 +48,6 @@ def _status_changed(execution: Any) -> None:
     """Put `Step Functions Execution Status Change` on the default bus; Express has none."""
     if str(execution.sm_type).rpartition(".")[2].upper() == "EXPRESS":
         return
-    succeeded = execution.status == "SUCCEEDED"
     detail = {
         "executionArn": execution.execution_arn,
         "stateMachineArn": execution.state_machine_arn,
@@ -57,10 +59,10 @@ def _status_changed(execution: Any) -> None:
         "status": execution.status,
         "startDate": _milliseconds(execution.start_date),
         "stopDate": _milliseconds(execution.stop_date),
-        "input": execution.execution_input,
-        "output": compact(execution.output) if succeeded else None,
-        "inputDetails": {"included": True},
-        "outputDetails": {"included": True} if succeeded else None,
+        **included_data(
+            execution.execution_input,
+            compact(execution.output) if execution.status == "SUCCEEDED" else None,
+        ),
         "error": execution.error,
         "cause": execution.cause,
     }
@@ -72,6 +74,28 @@ def _status_changed(execution: Any) -> None:
         [execution.execution_arn],
         region,
     )
+
+
+def included_data(given: str, output: str | None) -> dict[str, Any]:
+    """Return the fields of an event about an execution's input and output, in JSON.
+
+    Left out is the input where it is too long together with the output, and an output that is
+    too long alone.
+    """
+    output_bytes = 0 if output is None else _escaped_bytes(output)
+    has_input = _escaped_bytes(given) + output_bytes <= MAX_ESCAPED_BYTES
+    has_output = output_bytes <= MAX_ESCAPED_BYTES
+    return {
+        "input": given if has_input else None,
+        "output": output if has_output else None,
+        "inputDetails": {"included": has_input},
+        "outputDetails": None if output is None else {"included": has_output},
+    }
+
+
+def _escaped_bytes(text: str) -> int:
+    """Return how long a text is as a string in JSON, without its quotes."""
+    return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "surrogatepass")) - 2
 
 
 def _milliseconds(at: Any) -> int | None:

@@ -10,7 +10,6 @@ from local_aws.core.clock import Clock
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.eventbridge import scheduler
 from local_aws.eventbridge.bus import Buses
-from local_aws.eventbridge.retry_queue import Attempts
 from local_aws.eventbridge.scheduler import ScheduleAgenda
 from local_aws.eventbridge.targets import RoleClients
 
@@ -58,8 +57,8 @@ def every_minute(monkeypatch: pytest.MonkeyPatch) -> Rule:
 
 def agenda_of(host: Host) -> tuple[Clock, Sent]:
     clock, sent = Clock(host), Sent()
-    # No schedule runs here, which alone has attempts and roles.
-    clock.follow(ScheduleAgenda(clock, sent, cast(Attempts, None), cast(RoleClients, None)))
+    # No schedule runs here, which alone has roles.
+    clock.follow(ScheduleAgenda(clock, sent, cast(RoleClients, None)))
     return clock, sent
 
 

@@ -1,5 +1,6 @@
 """The assignments of a period: of large runs by their files, of small ones by their executions."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +16,13 @@ PERIOD = (NOW - timedelta(hours=1), NOW + timedelta(hours=1))
 def result(bay: str) -> dict[str, Any]:
     assignment = {"vehicle": "bicycle", "bay": bay, "orders": "near", "max_km": 3}
     image = {"bucket": "data", "key": "a.png"}
-    return {"image": image, "decision": "accepted", "assignment": assignment}
+    inference = {"label": "bicycle", "confidence": 1.0, "inference_id": bay}
+    return {
+        "image": image,
+        "decision": "accepted",
+        "inference": inference,
+        "assignment": assignment,
+    }
 
 
 def bays(project: LocalProject) -> tuple[list[str], list[str]]:
@@ -36,7 +43,7 @@ def test_an_inbox_run_of_another_host_is_counted_by_its_execution(project: Local
 
 
 def test_a_run_with_files_counts_once(project: LocalProject) -> None:
-    line = b'{"decision": "accepted", "assignment": {"bay": "C"}}\n'
+    line = json.dumps(result("C")).encode()
     project.client("s3").put_object(Bucket="data", Key="runs/big/results/0.jsonl", Body=line)
     project.client("stepfunctions").add("big", {}, {"counts": {"accepted": 1}})
 

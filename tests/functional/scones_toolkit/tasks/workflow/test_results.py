@@ -147,3 +147,37 @@ def test_a_line_that_is_no_result_is_named_by_its_file(project: LocalProject, li
         MonitorError, match=r"s3://data/runs/one/results/ has a line that is no result"
     ):
         results_of(project, "one")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        json.dumps({"decision": "failed"}),
+        json.dumps({**failed("a.png", "X", ""), "error": "X"}),
+        json.dumps({**failed("a.png", "X", ""), "error": {"Error": [1]}}),
+        json.dumps({"image": IMAGE, "decision": "review"}),
+        json.dumps({**review(), "image": "a.png"}),
+        json.dumps({**review(), "decision": ["review"]}),
+        json.dumps(review()).replace("0.6", "NaN"),
+        json.dumps({**review(), "more": "x" * 2**18}),
+        "[" * 100_000,
+        "\udcff",
+    ],
+    ids=lambda line: line[:60],
+)
+def test_a_line_that_is_no_result_is_a_sentence(project: LocalProject, line: str) -> None:
+    body = f"{json.dumps(review())}\n{line}\n".encode(errors="surrogateescape")
+    project.client("s3").put_object(Bucket="data", Key="runs/one/results/0.jsonl", Body=body)
+    project.client("stepfunctions").add("one", {"source": {}}, {"counts": {"review": 2}})
+
+    with pytest.raises(MonitorError, match="has a line that is no result of the workflow"):
+        results(project, run="one")
+
+
+def test_a_failure_without_a_cause_is_listed(project: LocalProject) -> None:
+    found = [{"image": IMAGE, "decision": "failed", "error": {"Error": "X"}}]
+    project.client("stepfunctions").add("one", {"images": []}, {"results": found})
+
+    assert results(project, run="one")["failures"] == [
+        {"error": "X", "cause": "", "count": 1, "first": "s3://data/a.png"}
+    ]

@@ -56,13 +56,14 @@ def start(services: AwsServices) -> None:
         account_id=services.account_id,
         region=services.region,
     )
+    # Before the queue, whose requests wait for the endpoints that are known to be started.
+    on_restored(lambda: start_endpoints(endpoints))
     work = AsyncWork(services, endpoints.captures)
     queue = AsyncInvoker(services, endpoints.traffic, work)
     for close in (endpoints.close, metrics.close, invoker.close, queue.close):
         services.context.on_shutdown(close)
     _hosting[:] = [Hosting(endpoints, invoker, queue)]
     services.context.fronts.append(lambda below: with_invocations(below, invoker.invoke))
-    on_restored(lambda: start_endpoints(endpoints))
 
 
 @patch("moto.sagemaker.models.FakeEndpoint.__init__", why="an endpoint is InService at once")

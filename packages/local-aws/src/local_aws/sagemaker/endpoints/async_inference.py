@@ -21,6 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local_aws.core import clock
 from local_aws.core.s3_uri import S3Uri
+from local_aws.core.work_queue import WorkQueue
 from local_aws.errors import LocalAwsError
 from local_aws.sagemaker.aws_services import AwsServices
 from local_aws.sagemaker.endpoints.async_settings import AsyncSettings
@@ -307,11 +308,11 @@ class AsyncInvoker:
         self._closing = threading.Event()
         self._queues: dict[str, ThreadPoolExecutor] = {}
         self._backlogs: dict[str, int] = {}
+        self._requests = WorkQueue("sagemaker.async", clock.CLOCK, self._start)
 
     def accept(self, endpoint: str, headers: Any, body: bytes) -> Answer:
         """Return the answer 202 of a request that is now queued, or AWS's error."""
-        arn = f"arn:aws:sagemaker:{self._services.region}:{self._services.account_id}:endpoint/"
-        with self._traffic.lease(arn + endpoint) as fleet:
+        with self._traffic.lease(self._arn(endpoint)) as fleet:
             if fleet is None:
                 return validation_error(
                     f"Endpoint {endpoint} of account {self._services.account_id} not found."
@@ -326,21 +327,30 @@ class AsyncInvoker:
             request = parse_request(endpoint, headers, body, clock.now())
         except LocalAwsError as error:
             return validation_error(str(error))
-        self._count(endpoint, 1)
-        self._queue(endpoint).submit(self._work, arn + endpoint, request)
+        self._requests.accept(request.id, request)
         return _accepted(request, settings)
 
     def close(self) -> None:
-        """Drop what is queued: the queue lives as long as the server."""
+        """Begin no more: what is queued stays for the next process."""
         self._closing.set()
         for queue in self._queues.values():
             queue.shutdown(wait=False, cancel_futures=True)
+
+    def _start(self, identity: str, request: AsyncRequest) -> None:
+        del identity
+        if not self._closing.is_set():
+            self._count(request.endpoint, 1)
+            self._queue(request.endpoint).submit(self._work, request)
 
     def _queue(self, endpoint: str) -> ThreadPoolExecutor:
         with self._lock:
             if endpoint not in self._queues:
                 self._queues[endpoint] = ThreadPoolExecutor(WORKERS, f"async-{endpoint}")
             return self._queues[endpoint]
+
+    def _arn(self, endpoint: str) -> str:
+        services = self._services
+        return f"arn:aws:sagemaker:{services.region}:{services.account_id}:endpoint/{endpoint}"
 
     def _count(self, endpoint: str, change: int) -> None:
         with self._lock:
@@ -350,22 +360,29 @@ class AsyncInvoker:
         datum = {"MetricName": "ApproximateBacklogSize", "Value": backlog, "Unit": "Count"}
         self._services.put_metric("AWS/SageMaker", [{**datum, "Dimensions": dimensions}])
 
-    def _work(self, arn: str, request: AsyncRequest) -> None:
+    def _work(self, request: AsyncRequest) -> None:
         try:
-            while not self._closing.is_set():
-                with self._traffic.lease(arn) as fleet:
-                    if fleet is None:
-                        return
-                    settings = fleet.settings.asynchronous
-                    variant = fleet.choose()
-                    if settings is not None and _has_room(variant, settings):
-                        self._do(request, fleet, variant, settings)
-                        return
+            while not self._closing.is_set() and not self._is_over(request):
                 self._without_capacity(request)
         except Exception:  # the queue goes on, whatever became of one request
             LOG.exception("The asynchronous request %s was lost", request.id)
         finally:
             self._count(request.endpoint, -1)
+        # What was under way at the end of the server is begun again by the next one.
+        if not self._closing.is_set():
+            self._requests.done(request.id)
+
+    def _is_over(self, request: AsyncRequest) -> bool:
+        """Have the endpoint answer if it can; return whether nothing is left to do."""
+        with self._traffic.lease(self._arn(request.endpoint)) as fleet:
+            if fleet is None:  # deleted, or it is started again after the server's own start
+                return not self._traffic.is_known(self._arn(request.endpoint))
+            settings = fleet.settings.asynchronous
+            variant = fleet.choose()
+            if settings is None or not _has_room(variant, settings):
+                return False
+            self._do(request, fleet, variant, settings)
+            return True
 
     def _without_capacity(self, request: AsyncRequest) -> None:
         """Publish the metric that scales an endpoint up from no instance, and wait briefly."""

@@ -70,6 +70,10 @@ class Traffic:
             if known is not None:
                 known.incoming, known.share = None, 0.0
 
+    def is_known(self, endpoint: str) -> bool:
+        """Return whether the endpoint has a fleet, or one is being made for it."""
+        return endpoint in self._endpoints
+
     def serving(self, endpoint: str) -> Fleet | None:
         """Return the fleet that the endpoint's last finished deployment made, if any."""
         known = self._endpoints.get(endpoint)
