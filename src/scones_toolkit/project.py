@@ -230,8 +230,9 @@ class Project:
         if aws.runs_other_code():
             # stdout may be for another program, as that of `local.env` is.
             self.on_stderr().console.warn(
-                "The embedded AWS runs other code than this checkout has now: inv local.down, then "
-                "inv local.up, load it and keep what was deployed."
+                "The embedded AWS runs other code than this checkout has now: "
+                f"{self.inv} local.down, then {self.inv} local.up, load it and keep what was "
+                "deployed."
             )
 
     def now(self) -> datetime:

@@ -19,6 +19,7 @@ from local_aws.errors import LocalAwsError
 from scones_core.errors import SconesError
 from scones_etl.extract.labelled_folder import LABELS_FILE
 from scones_toolkit.cli import confirm
+from scones_toolkit.console import plural
 from scones_toolkit.project import Project
 
 # The repository of the model image, whatever the project and the environment are called.
@@ -337,7 +338,9 @@ def access(project: Project, role: str = "") -> None:
         return
     project.console.grid("", ACCESS_COLUMNS, [_access_row(use) for use in found])
     idle = sum(not use["used"] for use in found)
-    project.console.say(f"{len(found)} statements; {idle} of them allowed nothing so far.")
+    project.console.say(
+        f"{plural(len(found), 'statement')}; {idle} of these allowed nothing so far."
+    )
 
 
 def _access_row(use: Mapping[str, Any]) -> tuple[str, str, str, str]:

@@ -48,6 +48,7 @@ from scones_monitor.variant_comparison import (
     compare_variants,
     without_labels_of,
 )
+from scones_toolkit.console import plural
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import etl
 from scones_toolkit.tasks.monitoring.labels import (
@@ -111,7 +112,7 @@ def report(
     path = out or project.build / project.environment / "report.html"
     figures = write_report(path, replace(data_of, explain=explain))
     n = figures["captured_records"]
-    project.console.say(f"  {n:,} captured records read; the report is {path}")
+    project.console.say(f"  {plural(n, 'captured record')} read; the report is {path}")
     if in_browser:
         webbrowser.open(path.absolute().as_uri())
     return figures
