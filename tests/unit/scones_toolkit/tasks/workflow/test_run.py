@@ -63,7 +63,8 @@ def ended(stub: Stubber, status: str, given: Any = None, **more: str) -> None:
 
 
 def accepted(image: ImageRef, **more: Any) -> dict[str, object]:
-    return {"image": image, "decision": "accepted", **more}
+    inference = {"label": "bicycle", "confidence": 0.99, "inference_id": "i"}
+    return {"image": image, "decision": "accepted", "inference": inference, **more}
 
 
 @pytest.fixture
