@@ -5,7 +5,9 @@ https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_Operations.html
 
 import datetime
 import json
+import threading
 import uuid
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,6 +38,8 @@ _HANDLER = "moto.events.responses.EventsHandler"
 
 _BY_END = "takes the end of an ARN for the name of any bus's rule"
 
+_HALF_WAY = "has an event that is on its way end half-way, and a client send it again"
+_changing = threading.Lock()
 _buses: list[Buses] = []
 
 
@@ -132,6 +136,16 @@ def put_rule(original: Any, backend: Any, *args: Any, **more: Any) -> Any:
     rule = original(backend, *args, **more)
     rule.local_aws_since = rule.local_aws_last = clock.now()
     return rule
+
+
+@patch(f"{_BACKEND}.put_rule", why=_HALF_WAY)
+@patch(f"{_BACKEND}.delete_rule", why=_HALF_WAY)
+def change_rules(original: Any, backend: Any, *args: Any, **more: Any) -> Any:
+    """Make, change or delete a rule; an event on its way goes through the rules of before."""
+    with _changing:
+        for bus in list(backend.event_buses.values()):
+            bus.rules = OrderedDict(bus.rules)
+        return original(backend, *args, **more)
 
 
 @patch(f"{_BACKEND}.describe_rule", why="does not name the bus in its refusal")

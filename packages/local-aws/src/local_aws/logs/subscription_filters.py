@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.htm
 import base64
 import gzip
 import json
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ from local_aws.core.patching import patch
 from local_aws.eventbridge.delivery import DeliveryFailed, Sender, invoke_function
 from local_aws.logs.filter_patterns import PatternError, compiled
 
+_HALF_WAY = "has log events that are on their way end half-way, and be put again"
+_changing = threading.Lock()
 _FUNCTION_LOGS = "/aws/lambda/"
 
 
@@ -41,6 +44,15 @@ def put_subscription_filter(original: Any, backend: Any, group: str, *given: Any
     if service == "lambda":
         _require_function(backend.region_name, group, destination)
     original(backend, group, *given)
+
+
+@patch("moto.logs.models.LogGroup.put_subscription_filter", why=_HALF_WAY)
+@patch("moto.logs.models.LogGroup.delete_subscription_filter", why=_HALF_WAY)
+def change_filters(original: Any, group: Any, *given: Any, **more: Any) -> None:
+    """Change a group's filters; events on their way go through the filters of before."""
+    with _changing:
+        group.subscription_filters = dict(group.subscription_filters)
+        original(group, *given, **more)
 
 
 @patch(
