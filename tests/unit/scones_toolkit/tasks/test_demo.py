@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console as RichConsole
 
 from scones_core.errors import TerraformError
+from scones_core.settings import Settings
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import demo, local
@@ -34,3 +35,21 @@ def test_a_demo_that_fails_says_how_to_go_on_with_what_it_made(
         "is stopped and keeps what was made: `inv local.up`"
         in out.getvalue().partition("stopped")[2]
     )
+
+
+@pytest.mark.parametrize(
+    ("source", "set_by_hand", "expected"),
+    [
+        ("cifar100", {}, demo.SHORTER_FOR_CIFAR),
+        ("cifar10", {}, demo.SHORTER_FOR_CIFAR),
+        ("folder", {}, {}),
+        ("cifar100", {"epochs": 2}, {}),
+        ("cifar100", {"folds": 4}, {}),
+    ],
+)
+def test_a_demo_trains_shorter_only_on_what_that_was_measured_on(
+    tmp_path: Path, source: str, set_by_hand: dict[str, int], expected: dict[str, int]
+) -> None:
+    settings = Settings().override("training", **set_by_hand)
+
+    assert demo.shorter_training(Project(tmp_path, settings=settings), source) == expected
