@@ -224,13 +224,14 @@ def _week(report: DemandReport) -> str:
 
 def _tiles(found: Validated, card: Card) -> str:
     metrics = found.metrics
-    hours = f"{len(found.position):,} hours"
+    hours, blocks = f"{len(found.position):,} hours", len(found.folds)
+    of_blocks = f"of {hours} in {blocks} block{'' if blocks == 1 else 's'}"
     # The first block has no earlier one to widen its interval by.
     judged = sum(fold.hours for fold in found.folds[1:] or found.folds)
     held = f"of {judged:,} hours; asked: {card.coverage:.0%}"
     worst = max(found.folds, key=lambda fold: fold.rmsle)
     tiles = [
-        ("RMSLE", f"{metrics['rmsle']:.4f}", f"of {hours} in {metrics['folds']:.0f} blocks"),
+        ("RMSLE", f"{metrics['rmsle']:.4f}", of_blocks),
         ("Worst block", f"{worst.rmsle:.4f}", f"RMSLE of {worst.hours} hours in {worst.name}"),
         ("Mean error", f"{metrics['mean_absolute_error']:.1f}", "riders an hour"),
         ("Interval holds", f"{metrics['interval_coverage']:.1%}", held),

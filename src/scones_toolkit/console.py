@@ -55,6 +55,11 @@ def cell(value: object) -> str:
     return _CONTROL.sub(REPLACEMENT, str(value))
 
 
+def plural(count: int, noun: str) -> str:
+    """Return `1 image`, `2 images`, `1,200 images`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 class RichOutput(RichConsole):
     """Rich's console, which leaves to `handle_errors` how a task ends that nobody reads."""
 

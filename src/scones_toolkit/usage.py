@@ -3,6 +3,8 @@
 import ast
 import difflib
 import re
+import shlex
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,19 @@ USAGE_ERROR = 2
 _UNKNOWN = re.compile(r"No idea what (?P<token>.+) is!")
 _NO_VALUE = re.compile(r"Flag (?P<flag>\S+) needed value and was not given one!")
 _ALL_TASKS = "All tasks: inv --list"
+
+
+def program_name(program: str, search: str | None = None) -> str:
+    """Return how `inv` is to be called: by the path of `program` where PATH finds no or another.
+
+    `search` is a PATH; without it, this process's own. For another program it is `inv`.
+    """
+    running = Path(program).absolute()
+    found = shutil.which("inv", path=search)
+    if running.name != "inv" or (found and Path(found).resolve() == running.resolve()):
+        return "inv"
+    here = Path.cwd()
+    return shlex.quote(str(running.relative_to(here) if running.is_relative_to(here) else running))
 
 
 class UsageProgram(Program):

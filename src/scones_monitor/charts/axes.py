@@ -25,9 +25,9 @@ class TimeAxis:
         """Return where a time lies, 0 at the start, 1 at the end."""
         return (time - self.start) / (self.end - self.start)
 
-    def ticks(self, max_ticks: int) -> list[tuple[float, str]]:
-        """Return at most `max_ticks` ticks as (share, text), in UTC."""
-        step = next((s for s in STEPS if (self.end - self.start) / s <= max_ticks), STEPS[-1])
+    def ticks(self, max_steps: int) -> list[tuple[float, str]]:
+        """Return ticks as (share, text), in UTC, with at most `max_steps` steps between them."""
+        step = next((s for s in STEPS if (self.end - self.start) / s <= max_steps), STEPS[-1])
         origin = self.start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         tick = origin + math.ceil((self.start - origin) / step) * step
         found = []
@@ -95,10 +95,14 @@ def count_ticks(top: float, max_ticks: int = 5) -> list[float]:
     return [i * step for i in range(int(top / step + 1e-9) + 1)]
 
 
+# The width of a time with its seconds, and of the gap to the next one.
+TIME_LABEL = 66
+
+
 def draw_time_axis(drawing: Drawing, axis: TimeAxis) -> None:
     """Draw ticks and title of a time axis at the plot's lower edge."""
     frame = drawing.frame
-    for share, text in axis.ticks(9 if frame.width > 500 else 4):
+    for share, text in axis.ticks(min(9, (frame.x1 - frame.x0) // TIME_LABEL)):
         drawing.line("stub", frame.x(share), frame.y0, frame.x(share), frame.y0 + 5)
         drawing.text("tick", text, frame.x(share), frame.y0 + 20, "middle")
     drawing.line("axis", frame.x0, frame.y0, frame.x1, frame.y0)

@@ -157,7 +157,7 @@ def read_samples(s3: "S3Client", bucket: str) -> tuple[list[Sample], list[str]]:
         body = s3.get_object(Bucket=bucket, Key=found["Key"])["Body"].read(_MAX_BYTES)
         try:
             samples.append(_parse(body))
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
             left_out.append(f"s3://{bucket}/{found['Key']} is not a sample")
     return sorted(samples, key=lambda each: each.since), left_out
 
@@ -227,13 +227,14 @@ def _rank(seed: int, place: str) -> bytes:
 
 
 def _parse(body: bytes) -> Sample:
-    """Return the sample of a body; raises ValueError, TypeError, KeyError, AttributeError."""
+    """Return the sample of a body; raises what `read_samples` catches."""
     content = parse_json(body)
     if content["schema_version"] != _SCHEMA_VERSION:
         raise ValueError("another version")
     since, until = (datetime.fromisoformat(content[name]) for name in ("since", "until"))
     if since.tzinfo is None or until.tzinfo is None:
         raise ValueError("a time without a zone")
+    since, until = since.astimezone(UTC), until.astimezone(UTC)
     images = tuple(_candidate(each) for each in content["images"])
     return Sample(since, until, int(content["seed"]), int(content["population"]), images)
 

@@ -294,7 +294,8 @@ class Images:
         if candidate.file:
             location = {"Bucket": self._bucket, "Key": f"{self._prefix}{candidate.file}"}
         else:
-            location = {"Bucket": candidate.image["bucket"], "Key": candidate.image["key"]}
+            image = candidate.image
+            location = {"Bucket": image.get("bucket", ""), "Key": image.get("key", "")}
             if version := candidate.image.get("version"):
                 location["VersionId"] = version
             elif etag := candidate.image.get("etag"):

@@ -20,6 +20,7 @@ from scones_etl.image_format import ImageFormat
 from scones_etl.load import read_manifest, upload
 from scones_etl.pipeline import StagedDataset, stage
 from scones_etl.report import REPORT, write_report
+from scones_toolkit.console import plural
 from scones_toolkit.project import Project
 
 ALL_CLASSES = "all"
@@ -194,10 +195,13 @@ def validate(project: Project, staged: StagedDataset) -> None:
     folder = project.build / project.environment / "dataset-report"
     found = write_report(staged, folder)
     if passed_over := found["passed_over"]["count"]:
-        project.console.say(f"  {passed_over} files passed over, with reasons in {folder / REPORT}")
+        project.console.say(
+            f"  {plural(passed_over, 'file')} passed over, with reasons in {folder / REPORT}"
+        )
     project.console.say(
-        f"  {found['unreadable']['count']} unreadable files, {found['duplicates']['count']} groups "
-        f"of equal images, {found['near_duplicates']['count']} nearly equal pairs across splits, "
+        f"  {plural(found['unreadable']['count'], 'unreadable file')}, "
+        f"{plural(found['duplicates']['count'], 'group')} of equal images, "
+        f"{plural(found['near_duplicates']['count'], 'nearly equal pair')} across splits, "
         f"largest class {found['balance']['ratio']:.2f} times the smallest: {folder / REPORT}"
     )
 
@@ -227,7 +231,9 @@ def load(project: Project, staged: StagedDataset, choice: str | None = None) -> 
     if report.unchanged:
         console.say(f"  {where} is complete already; nothing was uploaded.")
     else:
-        console.say(f"  {where}: {report.uploaded} objects uploaded, {report.skipped} were there.")
+        console.say(
+            f"  {where}: {plural(report.uploaded, 'object')} uploaded, {report.skipped} were there."
+        )
     project.hint("train")
     return manifest
 

@@ -19,6 +19,7 @@ from local_aws.errors import LocalAwsError
 from scones_core.errors import SconesError
 from scones_etl.extract.labelled_folder import LABELS_FILE
 from scones_toolkit.cli import confirm
+from scones_toolkit.console import plural
 from scones_toolkit.project import Project
 
 # The repository of the model image, whatever the project and the environment are called.
@@ -162,12 +163,13 @@ def print_access(project: Project, aws: LocalAws) -> None:
     """Print the variables that point boto3, the AWS CLI and Terraform at the embedded AWS."""
     say = project.console.say
     say(f"The embedded AWS runs at {aws.endpoint_url} (log: {_relative(aws.home / 'server.log')}).")
-    say("For boto3, the AWS CLI (2.13 or later) and Terraform, or by: eval $(inv local.env)")
+    inv = project.inv
+    say(f"For boto3, the AWS CLI (2.13 or later) and Terraform, or by: eval $({inv} local.env)")
     for name, value in aws.environment().items():
         say(f"  export {name}={value}")
     say("The project's own tasks need none of these.")
     say(f"Dashboard: {aws.endpoint_url}")
-    say("Stop it: inv local.down (keeps what was deployed); empty it: inv local.reset")
+    say(f"Stop it: {inv} local.down (keeps what was deployed); empty it: {inv} local.reset")
 
 
 def down(project: Project) -> None:
@@ -179,8 +181,8 @@ def down(project: Project) -> None:
         return
     aws.stop()
     project.console.say(
-        "The embedded AWS is stopped. Start it with the same state: inv local.up; remove its "
-        "state: inv local.reset"
+        f"The embedded AWS is stopped. Start it with the same state: {project.inv} local.up; "
+        f"remove its state: {project.inv} local.reset"
     )
 
 
@@ -206,7 +208,7 @@ def reset(project: Project, *, confirmed: bool = False) -> None:
     LocalAws.reset(home)
     _demo_mark(project).unlink(missing_ok=True)
     delete_records(project)
-    project.console.say("The embedded AWS is empty. Start it: inv local.up")
+    project.console.say(f"The embedded AWS is empty. Start it: {project.inv} local.up")
 
 
 def _require_removable(project: Project) -> None:
@@ -336,7 +338,9 @@ def access(project: Project, role: str = "") -> None:
         return
     project.console.grid("", ACCESS_COLUMNS, [_access_row(use) for use in found])
     idle = sum(not use["used"] for use in found)
-    project.console.say(f"{len(found)} statements; {idle} of them allowed nothing so far.")
+    project.console.say(
+        f"{plural(len(found), 'statement')}; {idle} of these allowed nothing so far."
+    )
 
 
 def _access_row(use: Mapping[str, Any]) -> tuple[str, str, str, str]:

@@ -8,13 +8,17 @@ from pathlib import Path
 import pytest
 from rich.console import Console as RichConsole
 
-from scones_toolkit.console import Console, RichOutput, TerraformLines
+from scones_toolkit.console import Console, RichOutput, TerraformLines, plural
 from scones_toolkit.project import Project
 
 
 def written(width: int = 100) -> tuple[Console, io.StringIO]:
     out = io.StringIO()
     return Console(RichConsole(file=out, width=width, highlight=False, soft_wrap=True)), out
+
+
+def test_one_is_no_plural() -> None:
+    assert [plural(n, "image") for n in (0, 1, 1200)] == ["0 images", "1 image", "1,200 images"]
 
 
 def test_progress_in_a_log_is_a_line_now_and_then_and_one_at_the_end() -> None:

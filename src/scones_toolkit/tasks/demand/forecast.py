@@ -25,6 +25,7 @@ from scones_demand.model import Card, DemandModel
 from scones_demand.page import DemandReport, write_page
 from scones_demand.search import SEARCHED, search
 from scones_demand.validation import blocked_folds, validate
+from scones_toolkit.console import plural
 from scones_toolkit.project import Project
 
 Backend = Literal["local", "sagemaker"]
@@ -131,7 +132,7 @@ def _require_apart(known: Hours, asked: Hours) -> None:
 
 def _print_hours_read(project: Project, hours: Hours) -> None:
     purpose = "with their demand" if hours.known else "to forecast"
-    project.console.say(f"  {len(hours):,} hours {purpose} from {hours.name}")
+    project.console.say(f"  {plural(len(hours), 'hour')} {purpose} from {hours.name}")
     for text, count in hours.excluded.counts().items():
         project.console.say(f"    {text}: {count:,}")
 
@@ -353,7 +354,6 @@ def forecast(project: Project, *, source: str | None, out: Path) -> None:
     that cannot be used, or that has days which were trained on, and TrainingError where the model
     is not of the staged hours.
     """
-    project.require_writable(out)
     path = Path(source).expanduser() if source else folder(project) / "test.csv"
     if source is None and not path.exists():
         raise SconesError("No hours to forecast were staged: give a file with --source.")
@@ -362,9 +362,10 @@ def forecast(project: Project, *, source: str | None, out: Path) -> None:
         _require_of_staged(project, model.card)
     hours = read_hours(path, known=False)
     model.require_new(hours)
+    project.require_writable(out)
     _print_hours_read(project, hours)
     write_atomically(out, to_csv(hours, model.forecast(hours), interval=False))
-    project.console.say(f"  {out}: {len(hours):,} rows, {_trained_on(project)}")
+    project.console.say(f"  {out}: {plural(len(hours), 'row')}, {_trained_on(project)}")
 
 
 def _trained_on(project: Project) -> str:

@@ -44,7 +44,7 @@ from scones_deploy.verification import (
     setting_differences,
 )
 from scones_toolkit.cli import confirm
-from scones_toolkit.console import TerraformLines
+from scones_toolkit.console import TerraformLines, plural
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.training import candidates
 
@@ -220,7 +220,7 @@ def destroy(project: Project, *, confirmed: bool = False) -> None:
     carry_out(project, made, again="destroy")
     project.forget_deployment()
     project.console.say(
-        f"Destroyed in {name}: {made.destroy} resources."
+        f"Destroyed in {name}: {plural(made.destroy, 'resource')}."
         if made.has_changes
         else f"Nothing is deployed in {name}."
     )
@@ -442,7 +442,7 @@ def verify(project: Project) -> None:
     bundles = BundleManifest.read(project.build / "lambda").bundles
     found = function_differences(project.client("lambda"), bundles, applied)
     found += setting_differences(release, applied, endpoint)
-    verified = f"the code and settings of {len(bundles)} functions"
+    verified = f"the code and settings of {plural(len(bundles), 'function')}"
     if release is None:
         verified += "; there is no endpoint, so nothing was scored"
     else:

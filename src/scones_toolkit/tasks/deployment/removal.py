@@ -22,6 +22,7 @@ from scones_deploy.removal import (
 from scones_deploy.terraform.plan import require_empty_buckets
 from scones_deploy.terraform.state import AppliedResource
 from scones_toolkit.cli import confirm
+from scones_toolkit.console import plural
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.deployment.deploy import (
     bucket_names,
@@ -114,7 +115,7 @@ def purge(project: Project, *, confirmed: bool = False) -> None:
     if made.has_changes:
         carry_out(project, made, again="purge")
     project.forget_deployment()
-    project.console.say(f"  {made.destroy} resources that Terraform knew are destroyed.")
+    project.console.say(f"  Destroyed of what Terraform knew: {plural(made.destroy, 'resource')}.")
     drop_releases_of(project, bucket_names(applied))
     _print_remaining(project, _remove_orphans(project))
 
@@ -140,7 +141,9 @@ def _empty(project: Project, applied: Sequence[AppliedResource]) -> None:
             if resource.type == "aws_s3_bucket":
                 name = str(resource.values["bucket"])
                 gone = empty_bucket(project.client("s3"), name)
-                project.console.say(f"  {name}: {gone:,} objects and versions deleted")
+                project.console.say(
+                    f"  {name}: {plural(gone, 'object')} deleted, versions included"
+                )
             elif resource.type == "aws_ecr_repository":
                 empty_repository(project.client("ecr"), str(resource.values["name"]))
             elif resource.type == "aws_sagemaker_model_package_group":

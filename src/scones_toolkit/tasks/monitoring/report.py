@@ -48,6 +48,7 @@ from scones_monitor.variant_comparison import (
     compare_variants,
     without_labels_of,
 )
+from scones_toolkit.console import plural
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import etl
 from scones_toolkit.tasks.monitoring.labels import (
@@ -111,7 +112,7 @@ def report(
     path = out or project.build / project.environment / "report.html"
     figures = write_report(path, replace(data_of, explain=explain))
     n = figures["captured_records"]
-    project.console.say(f"  {n:,} captured records read; the report is {path}")
+    project.console.say(f"  {plural(n, 'captured record')} read; the report is {path}")
     if in_browser:
         webbrowser.open(path.absolute().as_uri())
     return figures
@@ -264,6 +265,11 @@ def _of_period(
 ) -> ReportData:
     first, last = asked or (None, None)
     listing = subject.source.list(first, last)
+    if not listing.files and subject.deployment is None and not subject.source.list().files:
+        raise MonitorError(
+            f"{subject.source} has no captured records: it needs *.jsonl files, as SageMaker wrote "
+            "them to S3."
+        )
     subject.archive.update(subject.source, listing.files)
     endpoints = sorted({file.endpoint for file in listing.files})
     if len(endpoints) > 1:

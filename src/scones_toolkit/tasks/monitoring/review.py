@@ -52,6 +52,7 @@ from scones_monitor.review.sources import (
     of_results,
 )
 from scones_monitor.review.uploads import Uploads
+from scones_toolkit.console import plural
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.etl import ALL_CLASSES
 from scones_toolkit.tasks.monitoring.report import captures
@@ -189,7 +190,8 @@ def _serve(
     finally:
         if left := uploads.close(UPLOAD_SECONDS):
             project.console.warn(
-                f"  {left} answers are not in S3 yet ({uploads.trouble or 'no time was left'}); "
+                f"  Not in S3 yet: {plural(left, 'answer')} "
+                f"({uploads.trouble or 'no time was left'}); "
                 "the next inv review uploads them."
             )
         session.close()
@@ -201,8 +203,8 @@ def _print_closed(project: Project, session: ReviewSession) -> None:
         project.console.say(f"  closed: {unusable.candidate.place}: {unusable.reason}")
     if session.closed:
         project.console.say(
-            f"{len(session.closed)} images that could not be shown were taken out of the queue, "
-            "undecided."
+            f"Taken out of the queue undecided, as not to be shown: "
+            f"{plural(len(session.closed), 'image')}."
         )
 
 
@@ -215,8 +217,8 @@ def _print_end(project: Project, journal: AnswerJournal) -> None:
     middle = statistics.median(answer.seconds for answer in labelled)
     where = S3Uri(project.deployment.data_bucket, LABELS)
     project.console.say(
-        f"{len(labelled)} images answered, median {middle:.1f} s each; the answers are in "
-        f"{journal.path} and {where.join(journal.reviewer)}/."
+        f"{plural(len(labelled), 'image')} answered, median {middle:.1f} s each; the answers are "
+        f"in {journal.path} and {where.join(journal.reviewer)}/."
     )
     project.hint(f"etl --add {where}", "review --agreement")
 
@@ -287,7 +289,7 @@ def _shared(project: Project) -> SharedAnswers:
     bucket = project.deployment.data_bucket
     answers = read_answers(project.client("s3"), bucket, f"{LABELS}/")
     for reason, count in answers.faults.counts.items():
-        project.console.warn(f"  {count} lines of answers in S3 are left out: {reason}")
+        project.console.warn(f"  Left out of the answers in S3: {plural(count, 'line')}: {reason}")
     for key, reason in answers.left_out.items():
         project.console.warn(f"  s3://{bucket}/{key} is left out: {reason}")
     return answers
@@ -328,7 +330,7 @@ def print_agreement(project: Project, *, out: Path | None = None) -> None:
     if not common:
         project.console.say(
             f"{len(names)} reviewer{' has' if len(names) == 1 else 's have'} labelled "
-            f"{len(votes)} images, none of them twice. A "
+            f"{plural(len(votes), 'image')}, none twice. A "
             f"second opinion: inv review --of answered --reviewer <name>{project.env_flag}"
         )
         return

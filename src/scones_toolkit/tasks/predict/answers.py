@@ -8,7 +8,7 @@ from scones_core.assignments import Assignment
 from scones_core.class_folders import PICTURE_SUFFIXES
 from scones_core.errors import SconesError
 from scones_core.events import DECISIONS, Decision
-from scones_toolkit.console import Console
+from scones_toolkit.console import Console, plural
 from scones_toolkit.tasks.predict.models import Model
 from scones_toolkit.tasks.predict.pictures import Picture
 
@@ -114,8 +114,11 @@ def print_answers(
         _print_one(console, model, answers[0])
     if passed_over:
         kinds = ", ".join(sorted(PICTURE_SUFFIXES))
-        console.say(f"{passed_over} other files were passed over: hidden, or none of {kinds}.")
-    console.say(f"Answered by {model.name}; threshold {model.threshold:.4f}.")
+        files = plural(passed_over, "other file")
+        verb = "was" if passed_over == 1 else "were"
+        console.say(f"{files} {verb} passed over: hidden, or none of {kinds}.")
+    if any(not answer.error for answer in answers):
+        console.say(f"Answered by {model.name}; threshold {model.threshold:.4f}.")
 
 
 def _print_one(console: Console, model: Model, answer: Answer) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from scones_deploy.release import read_releases
 from scones_deploy.terraform.plan import Plan
 from scones_deploy.verification import served_release
+from scones_toolkit.console import plural
 from scones_toolkit.project import Project
 from scones_train.sagemaker.model_package import Training
 from scones_train.sagemaker.registry import Candidate, Registry
@@ -90,7 +91,9 @@ def clear(project: Project, made: Plan) -> None:
         deployed, of_demand = project.deployment, address.startswith("module.demand")
         group = deployed.demand_model_group if of_demand else deployed.model_package_group
         if count := Registry(project.client("sagemaker"), group).clear():
-            project.console.say(f"  {count} candidates were removed from the registry {group}.")
+            project.console.say(
+                f"  Removed from the registry {group}: {plural(count, 'candidate')}."
+            )
 
 
 def commit(root: Path) -> str:

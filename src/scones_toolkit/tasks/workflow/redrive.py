@@ -18,6 +18,7 @@ from scones_core.errors import (
 )
 from scones_core.events import ImageRef, parse_image_ref
 from scones_core.json_text import parse_json
+from scones_toolkit.console import plural
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.workflow import run as running
 from scones_toolkit.tasks.workflow.results import (
@@ -67,7 +68,7 @@ def _continue(project: Project, end: ExecutionEnd) -> str:
     found = states.describe_execution(executionArn=end.arn)
     if found.get("redriveStatus") not in (None, "REDRIVABLE"):
         times = found.get("redriveCount", 0)
-        before = f"It was redriven {times} times. " if times else ""
+        before = f"It was redriven {plural(times, 'time')}. " if times else ""
         raise MonitorError(
             f"The execution {end.name} cannot be redriven: "
             f"{found.get('redriveStatusReason') or found['redriveStatus']} {before}".strip()
@@ -221,6 +222,6 @@ def _start(project: Project, name: str, images: Sequence[ImageRef], description:
             f"{description} was redriven already, by the execution {name}; see how that ended: "
             f"inv results --run {name}{project.env_flag}"
         ) from error
-    project.console.say(f"{len(images)} images are classified again by the execution {name}.")
+    project.console.say(f"The execution {name} classifies {plural(len(images), 'image')} again.")
     project.hint(f"results --run {name}")
     return arn

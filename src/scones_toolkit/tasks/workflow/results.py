@@ -22,7 +22,7 @@ from scones_core.events import (
 from scones_core.json_text import parse_json
 from scones_core.uris import S3Uri
 from scones_monitor.joined_results import cause_text
-from scones_toolkit.console import Console
+from scones_toolkit.console import Console, plural
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.workflow import run as running
 
@@ -274,14 +274,15 @@ def _print(project: Project, summary: Mapping[str, Any], groups: Sequence[Failur
     executions = summary["executions"]
     rate = summary["images_per_second"]
     say(
-        f"{summary['images']} images of {len(executions)} executions: "
+        f"{plural(summary['images'], 'image')} of {plural(len(executions), 'execution')}: "
         + ", ".join(f"{summary[decision]} {decision}" for decision in DECISIONS)
         + f"; {summary['seconds']:.1f} s"
         + (f", {rate:.1f} images a second" if rate else "")
     )
     if summary["running"]:
         say(
-            f"  {len(summary['running'])} executions still run: {', '.join(summary['running'][:5])}"
+            f"  Still running: {plural(len(summary['running']), 'execution')}: "
+            f"{', '.join(summary['running'][:5])}"
         )
     if groups:
         rows = [(group.count, group.error, group.cause, group.image) for group in groups[:LISTED]]

@@ -26,7 +26,7 @@ from scones_core.json_text import parse_json
 from scones_core.uris import S3Uri
 from scones_monitor.captured_records import bounded_lines
 from scones_monitor.joined_results import cause_text
-from scones_toolkit.console import Console
+from scones_toolkit.console import Console, plural
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import etl
 
@@ -217,7 +217,10 @@ def _given_images(
         uri = S3Uri.parse(location)
         yield {"bucket": uri.bucket, "key": uri.key}, _folder_label(uri.key, labels)
         return
-    for file in local_images(location):
+    files = local_images(location)
+    if sentence := passed_over(location, files):
+        project.console.say(f"  {sentence}")
+    for file in files:
         yield _upload(project, file), _folder_label(file.as_posix(), labels)
 
 
@@ -233,6 +236,19 @@ def local_images(location: str) -> list[Path]:
             "s3:// location."
         )
     return files
+
+
+def passed_over(location: str, chosen: Collection[Path]) -> str:
+    """Return a sentence about the files of a folder that are not among the chosen; "" for none."""
+    folder = Path(location).expanduser()
+    other = sorted({each for each in folder.rglob("*") if not each.is_dir()}.difference(chosen))
+    if not other:
+        return ""
+    return (
+        f"{plural(len(other), 'other file')} of {location} {'was' if len(other) == 1 else 'were'} "
+        "passed over: hidden, or neither PNG nor JPEG by name; the first is "
+        f"{other[0].relative_to(folder)}."
+    )
 
 
 def _is_image(path: Path) -> bool:

@@ -139,7 +139,14 @@ def test_every_host_reads_the_same_sample_and_nobody_replaces_it(s3: Any) -> Non
     assert read_samples(s3, "data") == ([sample], [])
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b'{"images": 5}', b"\xff", b"{}"])
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b"[]", b'{"images": 5}', b"\xff", b"{}",
+     b'{"schema_version": "1", "since": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z", '
+     b'"images": [], "seed": 1e999, "population": 1}',
+     b'{"schema_version": "1", "since": "0001-01-01T00:00:00+23:59", '
+     b'"until": "2026-01-02T00:00:00Z", "images": [], "seed": 1, "population": 1}'],
+)  # fmt: skip
 def test_what_is_no_sample_is_said_and_left_out(s3: Any, body: bytes) -> None:
     store_sample(s3, "data", sampled(1, 2))
     s3.put_object(Bucket="data", Key=f"{SAMPLES}x.json", Body=body)

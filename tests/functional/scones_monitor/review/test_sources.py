@@ -231,6 +231,8 @@ def test_an_image_that_was_deleted_or_replaced_is_not_another_image(aws: Clients
         {"bucket": "no such", "key": "a.png"},
         {"bucket": "elsewhere", "key": "a.png"},
         {"bucket": "data", "key": "a.png", "version": "none"},
+        {"bucket": "data"},
+        {},
     ],
     ids=str,
 )

@@ -1,6 +1,9 @@
+import re
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
+import pytest
 
 from scones_monitor.charts.axes import TimeAxis
 from scones_monitor.charts.over_time import Marker, OverTime, Point
@@ -96,3 +99,13 @@ def test_invocations_that_were_not_captured_rise_above_the_bars() -> None:
     assert "5 captured records; 10 invocations" in wide.markup()
     assert wide.markup().count('class="bar accepted"') == 1
     assert 'class="line second"' in wide.markup()
+
+
+@pytest.mark.parametrize("seconds", [2, 5, 8, 9, 13, 40, 59])
+def test_times_with_seconds_do_not_touch(seconds: int) -> None:
+    axis = TimeAxis(START, START + timedelta(seconds=seconds))
+    for drawing in OverTime(axis).lines("x", "X", {}, "ms"):
+        found = re.findall(r'x="([\d.]+)"[^>]*>\d\d:\d\d:\d\d<', drawing.markup())
+        places = sorted(map(float, found))
+        assert len(places) > 1
+        assert min(b - a for a, b in pairwise(places)) >= 8 * 7.5, "eight characters of 13 px"

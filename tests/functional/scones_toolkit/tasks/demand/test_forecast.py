@@ -58,6 +58,10 @@ def test_hours_become_a_model_a_submission_and_a_page(
     assert [row[0] for row in rows[1:]] == [line.split(",")[0] for line in asked[1:]]
     assert all(float(row[1]) >= 0 for row in rows[1:])
 
+    with pytest.raises(DatasetError):
+        demand.forecast(project, source="absent.csv", out=tmp_path / "new" / "forecast.csv")
+    assert not (tmp_path / "new").exists()
+
     for write in (
         lambda out: demand.forecast(project, source=None, out=out),
         lambda out: demand.report(project, out=out),

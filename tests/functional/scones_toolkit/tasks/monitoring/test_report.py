@@ -166,6 +166,15 @@ def test_two_endpoints_in_one_folder_are_both_read_and_said(project: Project) ->
     assert found["left_out"] == ["The records are of 2 endpoints together: one, two"]
 
 
+@pytest.mark.parametrize("since", [None, "2026-11-20"])
+def test_a_folder_without_records_is_not_reported(project: Project, since: str | None) -> None:
+    folder = project.root / "copied"
+    folder.mkdir()
+    with pytest.raises(MonitorError, match=r"copied has no captured records"):
+        report(project, source=folder, start=since)
+    assert not (project.build / "local" / "report.html").exists()
+
+
 def test_a_period_beside_the_last_run_is_refused(project: Project) -> None:
     with pytest.raises(
         MonitorError, match="--run takes the period and the records of that run: leave out --since"

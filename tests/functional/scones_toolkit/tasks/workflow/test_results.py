@@ -64,7 +64,7 @@ def test_a_small_runs_results_are_in_its_output(project: LocalProject) -> None:
     assert figures["seconds"] == 2.0
     assert figures["images_per_second"] == 1.0
     assert figures["files"] == []
-    assert "2 images of 1 executions: 0 accepted, 1 review, 1 failed" in project.printed
+    assert "2 images of 1 execution: 0 accepted, 1 review, 1 failed" in project.printed
     assert "ImageNotFound" in project.printed
 
 

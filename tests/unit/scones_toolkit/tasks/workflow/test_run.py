@@ -18,6 +18,7 @@ from scones_toolkit.tasks.workflow.run import (
     Run,
     assignment_text,
     local_images,
+    passed_over,
     require_none_failed,
     start,
     summary,
@@ -62,7 +63,8 @@ def ended(stub: Stubber, status: str, given: Any = None, **more: str) -> None:
 
 
 def accepted(image: ImageRef, **more: Any) -> dict[str, object]:
-    return {"image": image, "decision": "accepted", **more}
+    inference = {"label": "bicycle", "confidence": 0.99, "inference_id": "i"}
+    return {"image": image, "decision": "accepted", "inference": inference, **more}
 
 
 @pytest.fixture
@@ -246,3 +248,19 @@ def test_a_folders_images_are_found_at_any_depth_and_in_upper_case(tmp_path: Pat
         (tmp_path / name).touch()
     found = [path.relative_to(tmp_path).as_posix() for path in local_images(str(tmp_path))]
     assert found == ["bus/c.jpg", "van/a.PNG", "van/deep/b.jpeg"]
+
+
+def test_the_files_of_a_folder_that_are_passed_over_are_counted_and_the_first_named(
+    tmp_path: Path,
+) -> None:
+    for name in ("van/a.png", "notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    images = local_images(str(tmp_path))
+    assert passed_over(str(tmp_path), images) == (
+        f"1 other file of {tmp_path} was passed over: hidden, or neither PNG nor JPEG by name; "
+        "the first is notes.txt."
+    )
+    (tmp_path / "van" / ".a.png").touch()
+    assert "2 other files" in passed_over(str(tmp_path), images)
+    assert passed_over(str(images[0]), images) == ""
