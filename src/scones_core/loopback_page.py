@@ -197,6 +197,8 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     # A request that still runs does not hold up the end.
     block_on_close = False
+    # Beyond five that wait to be taken, the default, a browser tries again after a second.
+    request_queue_size = 2 * MAX_CONNECTIONS
 
     def __init__(self, page: LoopbackPage, port: int) -> None:
         self.page = page

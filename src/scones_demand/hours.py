@@ -10,6 +10,7 @@ import csv
 import io
 import math
 from array import array
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -33,6 +34,8 @@ FIRST_YEAR, LAST_YEAR = 1990, 2089
 _FIRST_HOUR = datetime(FIRST_YEAR, 1, 1).toordinal() * 24 - _EPOCH_HOURS
 _LAST_HOUR = datetime(LAST_YEAR + 1, 1, 1).toordinal() * 24 - _EPOCH_HOURS
 MAX_LINE_CHARACTERS = 4096
+# A quoted cell may have line ends in it, so that a row has many lines.
+MAX_COLUMNS = 1000
 MAX_COUNT = 1_000_000
 ALLOWED: Mapping[str, tuple[float, float, str]] = {
     "season": (1, 4, "a season from 1 to 4"),
@@ -210,7 +213,11 @@ def _columns(
 ) -> tuple[tuple[str, ...], dict[str, int]]:
     """Return the columns to read and where each stands; raises DatasetError."""
     found = [title.strip() for title in header]
-    if twice := {title for title in found if found.count(title) > 1}:
+    if len(found) > MAX_COLUMNS:
+        raise DatasetError(
+            f"{name}, line 1 has {len(found):,} columns, over {MAX_COLUMNS:,}; it is no such table."
+        )
+    if twice := [title for title, count in Counter(found).items() if count > 1]:
         raise DatasetError(f"{name}, line 1 has the column {min(twice)!r} twice.")
     counted = set(COUNTS) <= set(found) if known is None else known
     wanted = (*WEATHER, *(COUNTS if counted else ()))

@@ -1,6 +1,7 @@
 """A release of one environment for another: the same model, byte for byte, in its own bucket."""
 
 import os
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,8 +53,9 @@ def fetch(s3: S3Client, release: Release, folder: Path) -> Path:
         return kept
     path = _cache_path(release, folder)
     folder.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part")
-    try:
+    # A folder of its own: another fetch may run, whose bytes are not those that were hashed here.
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as own:
+        partial = Path(own) / path.name
         with partial.open("wb") as file:
             found = download(s3, S3Uri.parse(release.model_data_url), file)
         if found != release.model_sha256:
@@ -62,8 +64,6 @@ def fetch(s3: S3Client, release: Release, folder: Path) -> Path:
                 f"from {release.model_sha256}; nothing was promoted."
             )
         return partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def promoted(release: Release, bucket: str) -> Release:

@@ -87,6 +87,19 @@ def test_bytes_that_are_not_the_release_are_refused_and_not_kept(s3: Any, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_fetch_writes_into_no_file_that_another_one_may_have_open(
+    s3: Any, tmp_path: Path
+) -> None:
+    foreign = tmp_path / "foreign"
+    foreign.write_bytes(b"theirs")
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    (cache / f"{RELEASE.model_sha256}.part").symlink_to(foreign)
+
+    assert fetch(s3, RELEASE, cache).read_bytes() == MODEL
+    assert foreign.read_bytes() == b"theirs"
+
+
 def test_another_artifact_in_the_target_is_left_as_it_is(s3: Any, tmp_path: Path) -> None:
     s3.put_object(Bucket="prod-artifacts", Key=KEY, Body=b"another model")
     with pytest.raises(ReleaseError, match="it was left as it is"):

@@ -82,6 +82,11 @@ def changed(old: str, new: str) -> io.StringIO:
         (lambda: without_column("windspeed"), r"line 1 has no column 'windspeed'"),
         (lambda: without_column("registered"), r"line 1 has no column 'registered'"),
         (lambda: table(header=f"{HEADER},temp"), r"line 1 has the column 'temp' twice"),
+        # A quoted line end lets one row go on over many lines.
+        (
+            lambda: table(header=HEADER + ',"\n"' * 1000),
+            r"line 1 has 1,012 columns, over 1,000; it is no such table",
+        ),
         (lambda: changed("9.84", "warm"), r"line 3, column 'temp': 'warm' is not a number"),
         (lambda: changed("9.84", "nan"), r"line 3, column 'temp': 'nan' is not a number"),
         (lambda: changed(",3,13,16", ",-3,13,10"), r"line 3, column 'casual': '-3' is not a count"),

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDataQ
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -69,7 +70,7 @@ def query_problems(queries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
                 f"The value {name} for parameter MetricDataQueries.member.{number}.Id must start "
                 "with a lowercase letter and have letters, digits and underscores only."
             )
-    for name in dict.fromkeys(name for name in ids if ids.count(name) > 1):
+    for name in (name for name, count in Counter(ids).items() if count > 1):
         yield f"The values for parameter id in MetricDataQueries are not unique: {name}."
     if queries and all(query.get("ReturnData") is False for query in queries):
         yield "At least one of the MetricDataQueries must return data."
