@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from local_aws.control import LocalAws
 from local_aws.testing.aws import ACCOUNT
-from scones_train.sagemaker.model_package import APPROVED, Training, package_request
+from scones_train.sagemaker.model_package import APPROVED, PENDING, Training, package_request
 from tests.support.environments.checkout import copy_checkout
 from tests.support.environments.environment import BICYCLE, model_archive, stand_ins
 from tests.support.environments.repository import Repository
@@ -165,11 +165,15 @@ def release_a_proposal(repository: Repository) -> None:
         Key="retraining/proposals/run-1.json",
         Body=json.dumps({**proposal, "new_images": 1, "test_images": 1, "figures": {}}).encode(),
     )
-    # The stand-in has no model that the gate could judge.
+    # The stand-in has no model that the gate could judge; what it refuses is not approved.
     ended = repository.inv("release", "--env", "dev", "--proposed", role="apply")
     ended.says("model.onnx")
     found = sagemaker.describe_model_package(ModelPackageName=candidate)
-    assert found["ModelApprovalStatus"] == APPROVED
+    assert found["ModelApprovalStatus"] == PENDING
+    # So the role's right to approve is used by itself.
+    repository.client("sagemaker", role="apply").update_model_package(
+        ModelPackageArn=candidate, ModelApprovalStatus=APPROVED
+    )
 
 
 def uses(repository: Repository) -> list[dict[str, Any]]:
