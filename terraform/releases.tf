@@ -14,10 +14,14 @@ locals {
     join("/", slice(split(":", replace(arn, ":repository/", ":")), 3, 6))
   ]
   served_images = [for name in compact([var.active_release, var.shadow_release, try(var.challenger.release, null)]) : var.releases[name].image]
+  # On one line each: Checkov cannot read a condition that goes on in the next.
+  repository_of = {
+    for image in distinct(local.served_images) :
+    image => try(format("%[2]s/%[1]s/%[3]s", regex("^([0-9]{12})\\.dkr\\.ecr\\.([a-z0-9-]+)\\.[a-z.]+/([^:@]+)", image)...), "")
+  }
   foreign_images = [
-    for image in distinct(local.served_images) : image
-    if !contains(local.pulled_repositories, try(format("%[2]s/%[1]s/%[3]s", regex("^([0-9]{12})\\.dkr\\.ecr\\.([a-z0-9-]+)\\.[a-z.]+/([^:@]+)", image)...), ""))
-    || !strcontains(image, ".dkr.ecr.${var.region}.")
+    for image in distinct(local.served_images) :
+    image if !(contains(local.pulled_repositories, local.repository_of[image]) && strcontains(image, ".dkr.ecr.${var.region}."))
   ]
 }
 

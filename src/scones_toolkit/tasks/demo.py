@@ -84,6 +84,7 @@ def demo(project: Project, *, source: str | None = None, keep: bool = False) -> 
     with stages("extract", "Read the images, split them, encode them"):
         staged = etl.extract(project, source, synthetic_if_unreachable=True)
         etl.validate(project, staged)
+    project = shorter_training(project, staged.manifest.source["kind"])
     with ExitStack() as stack:
         with stages("start", "Start the embedded AWS"):
             aws = local.start_for_demo(project)
@@ -109,12 +110,7 @@ def _run(
         with stages("load", "Load the images into the data bucket"):
             manifest = etl.load(project, staged, source)
         with stages("train", "Train and evaluate, as a SageMaker training job"):
-            shorter = shorter_training(project, manifest.source["kind"])
-            if shorter:
-                named = " and ".join(f"{value} {name}" for name, value in shorter.items())
-                project.console.say(f"  A shorter training than `inv train` has: {named}.")
-            settings = project.settings.override("training", **shorter)
-            trained = training.train_on_sagemaker(replace(project, settings=settings))
+            trained = training.train_on_sagemaker(project)
             candidates.approve(project, trained.version, note="auto-approved by the demo")
         with stages("rest", "Wait for the rest of the Terraform, applied while the model trained"):
             project.console.say(f"  {rest.result().add} resources were added.")
@@ -147,14 +143,17 @@ def _run(
     return summary
 
 
-def shorter_training(project: Project, source: str) -> dict[str, int]:
-    """Return the settings of [training] that shorten a demo on this kind of source.
+def shorter_training(project: Project, source: str) -> Project:
+    """Return the project with a shorter training on this kind of source, and say so.
 
-    There are none for a source that they were not measured on, nor where the user has set one.
+    It is unchanged on a source that this was not measured on, and where the user set any of it.
     """
     given = (getattr(project.settings.training, name) for name in SHORTER_FOR_CIFAR)
-    measured = source.startswith("cifar") and all(value is None for value in given)
-    return SHORTER_FOR_CIFAR if measured else {}
+    if not source.startswith("cifar") or any(value is not None for value in given):
+        return project
+    named = " and ".join(f"{value} {name}" for name, value in SHORTER_FOR_CIFAR.items())
+    project.console.say(f"  The demo trains shorter than `inv train`: {named}.")
+    return replace(project, settings=project.settings.override("training", **SHORTER_FOR_CIFAR))
 
 
 @contextmanager

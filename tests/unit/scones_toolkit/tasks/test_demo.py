@@ -12,6 +12,8 @@ from scones_toolkit.console import Console
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import demo, local
 
+STAGED = SimpleNamespace(manifest=SimpleNamespace(source={"kind": "folder"}))
+
 
 def test_a_demo_that_fails_says_how_to_go_on_with_what_it_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -23,7 +25,7 @@ def test_a_demo_that_fails_says_how_to_go_on_with_what_it_made(
         raise TerraformError("no plan")
 
     monkeypatch.setattr(
-        demo, "etl", SimpleNamespace(extract=lambda *_, **__: None, validate=lambda *_: None)
+        demo, "etl", SimpleNamespace(extract=lambda *_, **__: STAGED, validate=lambda *_: None)
     )
     monkeypatch.setattr(local, "start_for_demo", lambda _project: aws)
     monkeypatch.setattr(demo, "_run", fail)
@@ -38,18 +40,20 @@ def test_a_demo_that_fails_says_how_to_go_on_with_what_it_made(
 
 
 @pytest.mark.parametrize(
-    ("source", "set_by_hand", "expected"),
+    ("source", "given", "epochs", "folds"),
     [
-        ("cifar100", {}, demo.SHORTER_FOR_CIFAR),
-        ("cifar10", {}, demo.SHORTER_FOR_CIFAR),
-        ("folder", {}, {}),
-        ("cifar100", {"epochs": 2}, {}),
-        ("cifar100", {"folds": 4}, {}),
+        ("cifar100", {}, 6, 3),
+        ("cifar10", {}, 6, 3),
+        ("folder", {}, None, None),
+        ("cifar100", {"epochs": 2}, 2, None),
+        ("cifar100", {"folds": 4}, None, 4),
     ],
 )
 def test_a_demo_trains_shorter_only_on_what_that_was_measured_on(
-    tmp_path: Path, source: str, set_by_hand: dict[str, int], expected: dict[str, int]
+    tmp_path: Path, source: str, given: dict[str, int], epochs: int | None, folds: int | None
 ) -> None:
-    settings = Settings().override("training", **set_by_hand)
+    project = Project(tmp_path, settings=Settings().override("training", **given))
 
-    assert demo.shorter_training(Project(tmp_path, settings=settings), source) == expected
+    found = demo.shorter_training(project, source).settings.training
+
+    assert (found.epochs, found.folds) == (epochs, folds)
