@@ -70,6 +70,17 @@ def counts(aws: Clients, queue: str) -> tuple[int, int]:
     return int(found[names[0]]), int(found[names[1]])
 
 
+def over_queue(aws: Clients, queue: str, journal: AnswerJournal, tmp_path: Path) -> ReviewSession:
+    """Return a session over the images of a queue, which is not started yet."""
+    return ReviewSession(
+        journal,
+        ImageFolder(tmp_path / "images"),
+        ReviewQueue(aws.__getitem__, queue),
+        Images(aws.__getitem__, "data", "labels/images/"),
+        LABELS,
+    )
+
+
 def test_a_message_is_deleted_once_its_answer_is_in_s3_and_the_others_go_back(
     aws: Clients, queue: str, tmp_path: Path
 ) -> None:
@@ -113,13 +124,7 @@ def test_an_image_that_is_gone_is_shown_as_gone_until_it_is_closed(
     send(aws, queue, there, "two")
     aws["s3"].delete_object(Bucket="data", Key="gone.png")
     journal = AnswerJournal.open(tmp_path / "answers", "ana")
-    session = ReviewSession(
-        journal,
-        ImageFolder(tmp_path / "images"),
-        ReviewQueue(aws.__getitem__, queue),
-        Images(aws.__getitem__, "data", "labels/images/"),
-        LABELS,
-    )
+    session = over_queue(aws, queue, journal, tmp_path)
     server = review_page(ReviewApplication(session))
     for part in (server, session):
         part.start()
@@ -153,13 +158,7 @@ def test_a_message_of_an_image_that_was_answered_before_is_deleted_unseen(
     journal.append(
         "label", sha256="a" * 64, file=f"{'a' * 64}.png", label="bicycle", inference_id="one"
     )
-    session = ReviewSession(
-        journal,
-        ImageFolder(tmp_path / "images"),
-        ReviewQueue(aws.__getitem__, queue),
-        Images(aws.__getitem__, "data", "labels/images/"),
-        LABELS,
-    )
+    session = over_queue(aws, queue, journal, tmp_path)
     session.start()
     try:
         while (state := session.state(10))["loading"]:
@@ -253,13 +252,7 @@ def test_an_answer_can_be_read_again_whatever_its_message_said(
         body = {"image": each, "label": "x" * 70_000, "inference_id": "one"}
         aws["sqs"].send_message(QueueUrl=queue, MessageBody=json.dumps(body))
     journal = AnswerJournal.open(tmp_path / "answers", "ana")
-    session = ReviewSession(
-        journal,
-        ImageFolder(tmp_path / "images"),
-        ReviewQueue(aws.__getitem__, queue),
-        Images(aws.__getitem__, "data", "labels/images/"),
-        LABELS,
-    )
+    session = over_queue(aws, queue, journal, tmp_path)
     session.start()
     try:
         while not (state := session.state(10))["progress"]["unusable"] or not state["item"]:

@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import math
-import struct
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -12,10 +11,11 @@ from typing import Any
 from moto.awslambda.models import lambda_backends
 from moto.s3.models import s3_backends
 from moto.sagemaker.models import sagemaker_backends
-from PIL import Image, ImageOps
+from PIL import ImageOps
 
 from local_aws.core.context import Context
 from local_aws.core.s3_uri import S3Uri
+from local_aws.core.untrusted_images import TooCostlyImage, UndecodableImage, open_image
 
 MAX_CAPTURES = 24
 # So many of the newest files of an endpoint are looked through.
@@ -25,7 +25,6 @@ _MAX_FILE_BYTES = 16_000_000
 # Base64 of more characters is sent as a smaller picture: the page asks every two seconds.
 _AS_IT_IS = 40_000
 _SIDE = 256
-_MAX_PIXELS = 64_000_000
 _SIGNATURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 
 
@@ -97,16 +96,16 @@ def _thumbnail(text: str) -> tuple[str, str]:
 
 def _smaller(body: bytes) -> tuple[str, str]:
     """Return an image as a PNG of at most `_SIDE` pixels a side, and why it cannot be made."""
+    out = io.BytesIO()
     try:
-        with Image.open(io.BytesIO(body), formats=("PNG", "JPEG")) as image:
-            if image.width * image.height > _MAX_PIXELS:
-                return "", f"The image has {image.width:,} x {image.height:,} pixels."
+        with open_image(body) as image:
             image.draft("RGB", (_SIDE, _SIDE))  # a JPEG is decoded at a fraction of its size
             upright = ImageOps.exif_transpose(image)
             upright.thumbnail((_SIDE, _SIDE))
-            out = io.BytesIO()
             upright.convert("RGBA" if upright.has_transparency_data else "RGB").save(out, "PNG")
-    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError):
+    except TooCostlyImage as error:
+        return "", str(error)
+    except UndecodableImage:
         return "", "The image cannot be decoded."
     return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}", ""
 

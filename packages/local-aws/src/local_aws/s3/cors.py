@@ -3,12 +3,13 @@
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/ManageCorsUsing.html
 """
 
-import fnmatch
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from moto.s3.exceptions import AccessForbidden, BadRequest
 
+from local_aws.core.expressions import wildcard
 from local_aws.core.patching import patch
 
 _METHOD, _HEADERS = "Access-Control-Request-Method", "Access-Control-Request-Headers"
@@ -66,5 +67,6 @@ def _lets_in(rule: Any, origin: str, method: str, wanted: Sequence[str]) -> bool
 
 def _is_one_of(text: str, patterns: Sequence[str]) -> bool:
     """Return whether a text is one of these, of which each may have one asterisk."""
-    literal = [pattern.replace("[", "[[]").replace("?", "[?]") for pattern in patterns]
-    return any(fnmatch.fnmatchcase(text, pattern) for pattern in literal)
+    return any(
+        wildcard([*map(re.escape, pattern.split("*"))]).fullmatch(text) for pattern in patterns
+    )

@@ -42,6 +42,13 @@ def noise(kind: str, mode: str = "RGB") -> bytes:
     return out.getvalue()
 
 
+def wide() -> bytes:
+    """Return a small file of 56 million pixels."""
+    out = io.BytesIO()
+    Image.new("1", (8_000, 7_000)).save(out, "PNG")
+    return out.getvalue()
+
+
 def shown(data: str) -> Image.Image:
     head, _, text = str(capture_row(record(data), "e", [])["image"]).partition(",")
     assert head == "data:image/png;base64"
@@ -76,6 +83,12 @@ def test_a_photograph_is_shown_upright() -> None:
         ("1,2", "CSV", "The request is text, not an image."),
         (encoded(PNG + bytes(200_000)), "BASE64", "The image cannot be decoded."),
         (encoded(noise("PNG")[:200_000]), "BASE64", "The image cannot be decoded."),
+        (
+            encoded(noise("JPEG") + b"\xff\xda" * 201),
+            "BASE64",
+            "The image has too many scans, or segments of Exif.",
+        ),
+        (encoded(wide() + bytes(40_000)), "BASE64", "The image has too many pixels."),
     ],
 )
 def test_of_what_is_no_picture_the_reason_is_shown(data: str, encoding: str, reason: str) -> None:

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from local_aws.core.untrusted_images import UndecodableImage
 from local_aws.sagemaker.algorithms.algorithm_images import algorithm_of
 from local_aws.sagemaker.algorithms.image_classification.channels import Channels
 from local_aws.sagemaker.algorithms.image_classification.classifier import Classifier
 from local_aws.sagemaker.algorithms.image_classification.errors import CustomerError
 from local_aws.sagemaker.algorithms.image_classification.features import (
-    UndecodableImage,
     decode,
     features,
 )

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from local_aws.core.untrusted_images import UndecodableImage
 from local_aws.sagemaker.algorithms.image_classification.classifier import Classifier
 from local_aws.sagemaker.algorithms.image_classification.features import (
-    UndecodableImage,
     decode,
     features,
 )

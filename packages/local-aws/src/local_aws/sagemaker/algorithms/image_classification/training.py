@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from local_aws.core.untrusted_images import UndecodableImage
 from local_aws.sagemaker.algorithms.image_classification.channels import Channels
 from local_aws.sagemaker.algorithms.image_classification.classifier import (
     Classifier,
@@ -15,7 +16,6 @@ from local_aws.sagemaker.algorithms.image_classification.classifier import (
 )
 from local_aws.sagemaker.algorithms.image_classification.errors import CustomerError
 from local_aws.sagemaker.algorithms.image_classification.features import (
-    UndecodableImage,
     decode,
     features,
 )
