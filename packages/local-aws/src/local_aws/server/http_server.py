@@ -35,7 +35,6 @@ _METADATA = b"X-Amz-Meta-"
 _HEADER = re.compile(rb"([^\0- :\x7f]+):([^\0\r\n]*)\r\n")
 _CRLF = b"\r\n"
 _LENGTH = b"Content-Length"
-_LISTS = frozenset(cheroot_server.comma_separated_headers)
 # A second one with another value makes two requests out of one.
 _ONCE = (_LENGTH, b"Host")
 # Under it moto looks for the names of headers that WSGI cannot spell.
@@ -106,10 +105,11 @@ class _HeaderReader:
             name, value = found[1].title(), found[2].strip()
             if b"_" in name and not name.startswith(_METADATA):
                 continue
-            if name in _ONCE and headers.get(name, value) != value:
+            before = headers.get(name)
+            if before is not None and name not in _ONCE:
+                value = b", ".join((before, value))
+            elif before not in (None, value):
                 raise ValueError(f"Two {name.decode()} headers with different values.")
-            if name in _LISTS and name in headers:
-                value = b", ".join((headers[name], value))
             headers[name] = value
 
 
