@@ -14,13 +14,15 @@ locals {
     join("/", slice(split(":", replace(arn, ":repository/", ":")), 3, 6))
   ]
   served_images = [for name in compact([var.active_release, var.shadow_release, try(var.challenger.release, null)]) : var.releases[name].image]
+  job_images    = compact([try(var.retraining.training_image, null), try(var.monitoring.image, null), try(var.demand.enabled, false) ? try(var.demand.model.image, null) : null])
+  images        = distinct(concat(local.served_images, local.job_images))
   # On one line each: Checkov cannot read a condition that goes on in the next.
   repository_of = {
-    for image in distinct(local.served_images) :
+    for image in local.images :
     image => try(format("%[2]s/%[1]s/%[3]s", regex("^([0-9]{12})\\.dkr\\.ecr\\.([a-z0-9-]+)\\.[a-z.]+/([^:@]+)", image)...), "")
   }
   foreign_images = [
-    for image in distinct(local.served_images) :
+    for image in local.images :
     image if !(contains(local.pulled_repositories, local.repository_of[image]) && strcontains(image, ".dkr.ecr.${var.region}."))
   ]
 }
@@ -33,11 +35,11 @@ resource "aws_s3_object" "chosen_release" {
   content      = jsonencode(local.answering)
   content_type = "application/json"
 
-  # Before anything is changed: SageMaker says so only when the endpoint is created.
+  # Before anything is changed: SageMaker says so only when an endpoint is created or a job runs.
   lifecycle {
     precondition {
       condition     = length(local.foreign_images) == 0
-      error_message = "The role may not pull ${join(", ", local.foreign_images)}: a release's image must be in ${local.arns.repository} or in a repository of ${var.region} in model_repository_arns, and that repository must let the account ${data.aws_caller_identity.this.account_id} pull."
+      error_message = "The role may not pull ${join(", ", local.foreign_images)}: an image must be in ${local.arns.repository} or in a repository of ${var.region} in model_repository_arns, and that repository must let the account ${data.aws_caller_identity.this.account_id} pull."
     }
   }
 }

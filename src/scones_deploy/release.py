@@ -188,11 +188,13 @@ def same_release(known: Releases, release: Release) -> str:
     return next(same, "")
 
 
-def activate(path: Path, release: str | None) -> Releases:
+def activate(
+    path: Path, release: str | None, *, assignments: Mapping[str, Assignment] | None = None
+) -> Releases:
     """Make a release of the file the active one, or none of them; return them all.
 
-    Another active release than before has no challenger. Raises ReleaseError for an id that the
-    file does not have.
+    `assignments` replace those of the file, None keeps them. Another active release than before
+    has no challenger. Raises ReleaseError for an id that the file does not have.
     """
     known = read_releases(path)
     if release is not None and release not in known.releases:
@@ -200,6 +202,8 @@ def activate(path: Path, release: str | None) -> Releases:
             f"There is no release {release!r} in {path}; "
             f"it has {', '.join(sorted(known.releases)) or 'none'}."
         )
+    if assignments is not None:
+        known = replace(known, assignments=assignments)
     return write_releases(path, _activated(known, release))
 
 
@@ -274,8 +278,8 @@ def require_same_assignments(path: Path, settings: Mapping[str, Assignment]) -> 
     if known.releases and odd:
         raise ReleaseError(
             f"The assignment of {odd[0]} is {_assigned(known.assignments, odd[0])} in {path.name} "
-            f"and {_assigned(settings, odd[0])} in scones.toml; `inv release` writes what "
-            "scones.toml says into the file."
+            f"and {_assigned(settings, odd[0])} in scones.toml; `inv release`, or `inv "
+            "rollback` to the release that is to serve, writes what scones.toml says into the file."
         )
 
 

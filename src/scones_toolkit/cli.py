@@ -31,7 +31,7 @@ from invoke.tasks import Task
 from local_aws.errors import LocalAwsError
 from scones_core.errors import DeployError, SconesError
 from scones_core.uris import is_on_this_host
-from scones_toolkit.console import printable
+from scones_toolkit.console import sentence
 from scones_toolkit.project import Environment, Project
 
 # What a host says of a file that is the user's to settle, and what settles it.
@@ -276,20 +276,20 @@ def handle_errors(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return function(*args, **kwargs)
         except (SconesError, LocalAwsError) as error:
-            raise Exit(printable(f"error: {error}"), code=1) from None
+            raise Exit(sentence(f"error: {error}"), code=1) from None
         except NO_CREDENTIALS as error:
             text = f"error: AWS credentials are missing or incomplete ({error}): {SIGN_IN}"
-            raise Exit(printable(text), code=1) from None
+            raise Exit(sentence(text), code=1) from None
         except (ClientError, BotoCoreError) as error:
-            sentence = f"error: AWS refused or could not be reached: {error}"
-            raise Exit(printable(sentence), code=1) from None
+            text = f"error: AWS refused or could not be reached: {error}"
+            raise Exit(sentence(text), code=1) from None
         except BrokenPipeError:
             _stop_writing()
             raise Exit(code=READER_GONE) from None
         except OSError as error:
             if error.errno not in HOST_FAULTS:
                 raise
-            raise Exit(printable(f"error: {_host_fault(error)}"), code=1) from None
+            raise Exit(sentence(f"error: {_host_fault(error)}"), code=1) from None
         except KeyboardInterrupt:
             raise Exit("interrupted", code=130) from None
 

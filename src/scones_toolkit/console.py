@@ -24,6 +24,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from scones_toolkit.shell_command import pasteable
+
 Clock = Callable[[], float]
 
 
@@ -48,6 +50,11 @@ REPLACEMENT = "\ufffd"
 def printable(value: object) -> str:
     """Return a value as text with each control character replaced; line ends and tabs stay."""
     return _CONTROL_IN_TEXT.sub(REPLACEMENT, str(value))
+
+
+def sentence(value: object) -> str:
+    """Return a message for a person: printable, its tasks as this shell calls them."""
+    return pasteable(printable(value))
 
 
 def cell(value: object) -> str:
@@ -107,7 +114,7 @@ class Console:
         self._print(f"  {text}", "dim")
 
     def _print(self, text: str, style: str = "") -> None:
-        self.rich.print(Text(printable(text), style))
+        self.rich.print(Text(sentence(text), style))
 
     @contextmanager
     def working(self, what: str) -> Iterator[None]:

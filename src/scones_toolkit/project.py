@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -33,7 +32,6 @@ from scones_deploy.terraform.state_bucket import (
     state_lock,
 )
 from scones_toolkit.console import Console, RichOutput, TerraformLines
-from scones_toolkit.usage import program_name
 
 Environment = Literal["local", "dev", "prod"]
 
@@ -127,17 +125,10 @@ class Project:
         """The flag that names this environment on a command line, with a space; empty for local."""
         return "" if self.environment == "local" else f" --env {self.environment}"
 
-    @property
-    def inv(self) -> str:
-        """How this checkout's tasks are called in the shell that runs this one."""
-        return program_name(sys.argv[0])
-
     def hint(self, *tasks: str) -> None:
         """Print which tasks usually come next, like `release` or `approve 1`."""
         if self.hints:
-            self.console.say(
-                f"Next: {', '.join(f'{self.inv} {task}{self.env_flag}' for task in tasks)}"
-            )
+            self.console.say(f"Next: {', '.join(f'inv {task}{self.env_flag}' for task in tasks)}")
 
     @property
     def build(self) -> Path:
@@ -231,8 +222,7 @@ class Project:
             # stdout may be for another program, as that of `local.env` is.
             self.on_stderr().console.warn(
                 "The embedded AWS runs other code than this checkout has now: "
-                f"{self.inv} local.down, then {self.inv} local.up, load it and keep what was "
-                "deployed."
+                "inv local.down, then inv local.up, load it and keep what was deployed."
             )
 
     def now(self) -> datetime:

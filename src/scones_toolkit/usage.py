@@ -3,8 +3,6 @@
 import ast
 import difflib
 import re
-import shlex
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +12,7 @@ from invoke.main import program
 from invoke.parser.context import ParserContext
 from invoke.program import Program
 
-from scones_toolkit.console import printable
+from scones_toolkit.console import sentence
 
 # How a shell's own commands report a command line that they cannot read.
 USAGE_ERROR = 2
@@ -22,19 +20,6 @@ USAGE_ERROR = 2
 _UNKNOWN = re.compile(r"No idea what (?P<token>.+) is!")
 _NO_VALUE = re.compile(r"Flag (?P<flag>\S+) needed value and was not given one!")
 _ALL_TASKS = "All tasks: inv --list"
-
-
-def program_name(program: str, search: str | None = None) -> str:
-    """Return how `inv` is to be called: by the path of `program` where PATH finds no or another.
-
-    `search` is a PATH; without it, this process's own. For another program it is `inv`.
-    """
-    running = Path(program).absolute()
-    found = shutil.which("inv", path=search)
-    if running.name != "inv" or (found and Path(found).resolve() == running.resolve()):
-        return "inv"
-    here = Path.cwd()
-    return shlex.quote(str(running.relative_to(here) if running.is_relative_to(here) else running))
 
 
 class UsageProgram(Program):
@@ -86,8 +71,8 @@ def main() -> None:
     program.run()
 
 
-def _usage_exit(sentence: str) -> Exit:
-    return Exit(printable(f"error: {sentence}"), code=USAGE_ERROR)
+def _usage_exit(what: str) -> Exit:
+    return Exit(sentence(f"error: {what}"), code=USAGE_ERROR)
 
 
 def explain(error: ParseError, tasks: Mapping[str, ParserContext]) -> str:

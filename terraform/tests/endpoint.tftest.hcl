@@ -209,4 +209,10 @@ run "a_raised_alarm_that_takes_nothing_back" {
     condition     = [for a in aws_sagemaker_endpoint.this["live"].deployment_config[0].auto_rollback_configuration[0].alarms : a.alarm_name] == ["${var.name}-latency"]
     error_message = "An update must be possible without an alarm that stays raised."
   }
+
+  # Then, and when the alarm watches again.
+  assert {
+    condition     = output.configuration_names["one"] != run.one_release.configuration_names["one"] && output.active_configuration_name == output.configuration_names["one"]
+    error_message = "Each update of the endpoint must have a new configuration, as SageMaker asks for."
+  }
 }

@@ -63,6 +63,41 @@ run "an_image_of_another_region" {
   expect_failures = [aws_s3_object.chosen_release]
 }
 
+run "a_training_image_that_the_jobs_may_not_pull" {
+  command = plan
+
+  variables {
+    retraining = { training_image = "210987654321.dkr.ecr.us-east-1.amazonaws.com/scones-dev-model:1" }
+  }
+
+  expect_failures = [aws_s3_object.chosen_release]
+}
+
+run "a_monitoring_image_that_the_jobs_may_not_pull" {
+  command = plan
+
+  variables {
+    monitoring = { image = "210987654321.dkr.ecr.us-east-1.amazonaws.com/scones-dev-model:1" }
+  }
+
+  expect_failures = [aws_s3_object.chosen_release]
+}
+
+run "a_demand_image_that_the_jobs_may_not_pull" {
+  command = plan
+
+  variables {
+    demand = {
+      model = {
+        image          = "210987654321.dkr.ecr.us-east-1.amazonaws.com/scones-dev-model:1"
+        model_data_url = "s3://scones-dev-artifacts-123456789012/model/job-1/output/model.tar.gz"
+      }
+    }
+  }
+
+  expect_failures = [aws_s3_object.chosen_release]
+}
+
 run "active_release_without_releases" {
   command = plan
 

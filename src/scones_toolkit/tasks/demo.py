@@ -50,8 +50,8 @@ SHORTER_FOR_CIFAR = {"epochs": 6, "folds": 3}
 
 # Said where a stage failed: a training of minutes may be behind it.
 GO_ON = (
-    "The embedded AWS is stopped and keeps what was made: `{inv} local.up`, `{inv} plan` "
-    "and `{inv} apply` go on from there; another `make demo` starts from nothing."
+    "The embedded AWS is stopped and keeps what was made: `inv local.up`, `inv plan` and "
+    "`inv apply` go on from there; another `make demo` starts from nothing."
 )
 
 
@@ -88,7 +88,7 @@ def demo(project: Project, *, source: str | None = None, keep: bool = False) -> 
     with ExitStack() as stack:
         with stages("start", "Start the embedded AWS"):
             aws = local.start_for_demo(project)
-            stack.callback(project.console.say, GO_ON.format(inv=project.inv))
+            stack.callback(project.console.say, GO_ON)
             stack.callback(aws.stop)
             project.console.say(f"  {aws.endpoint_url}, log in {aws.home / 'server.log'}")
         summary = _run(project, stages, staged, source)

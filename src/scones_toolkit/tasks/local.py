@@ -163,13 +163,12 @@ def print_access(project: Project, aws: LocalAws) -> None:
     """Print the variables that point boto3, the AWS CLI and Terraform at the embedded AWS."""
     say = project.console.say
     say(f"The embedded AWS runs at {aws.endpoint_url} (log: {_relative(aws.home / 'server.log')}).")
-    inv = project.inv
-    say(f"For boto3, the AWS CLI (2.13 or later) and Terraform, or by: eval $({inv} local.env)")
+    say("For boto3, the AWS CLI (2.13 or later) and Terraform, or by: eval $(inv local.env)")
     for name, value in aws.environment().items():
         say(f"  export {name}={value}")
     say("The project's own tasks need none of these.")
     say(f"Dashboard: {aws.endpoint_url}")
-    say(f"Stop it: {inv} local.down (keeps what was deployed); empty it: {inv} local.reset")
+    say("Stop it: inv local.down (keeps what was deployed); empty it: inv local.reset")
 
 
 def down(project: Project) -> None:
@@ -181,8 +180,8 @@ def down(project: Project) -> None:
         return
     aws.stop()
     project.console.say(
-        f"The embedded AWS is stopped. Start it with the same state: {project.inv} local.up; "
-        f"remove its state: {project.inv} local.reset"
+        "The embedded AWS is stopped. Start it with the same state: inv local.up; "
+        "remove its state: inv local.reset"
     )
 
 
@@ -208,7 +207,7 @@ def reset(project: Project, *, confirmed: bool = False) -> None:
     LocalAws.reset(home)
     _demo_mark(project).unlink(missing_ok=True)
     delete_records(project)
-    project.console.say(f"The embedded AWS is empty. Start it: {project.inv} local.up")
+    project.console.say("The embedded AWS is empty. Start it: inv local.up")
 
 
 def _require_removable(project: Project) -> None:

@@ -63,6 +63,10 @@ locals {
         share          = var.challenger.share
         variant        = var.challenger.variant
       }
+      # UpdateEndpoint takes a new configuration each time, and the endpoint is updated once more when
+      # all alarms watch it again.
+      }, key != local.active_pair || length(var.ignored_alarms) == 0 ? {} : {
+      ignored_alarms = var.ignored_alarms
     })
   }
 

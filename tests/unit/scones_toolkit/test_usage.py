@@ -8,7 +8,7 @@ from invoke import Collection
 from invoke.program import Program
 
 from scones_toolkit.cli import InsteadOf, task
-from scones_toolkit.usage import UsageProgram, explain_usage_errors, program_name
+from scones_toolkit.usage import UsageProgram, explain_usage_errors
 
 
 @task("inv train --epochs 3")
@@ -132,21 +132,3 @@ def test_an_incomplete_environment_is_said_in_a_sentence() -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("error: local_aws")
     assert "make setup" in done.stderr and "Traceback" not in done.stderr
-
-
-def test_a_program_that_the_path_does_not_find_is_named_by_its_own_path(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for folder in ("checkout/.venv/bin", "elsewhere"):
-        program = tmp_path / folder / "inv"
-        program.parent.mkdir(parents=True)
-        program.write_text("#!/bin/sh\n")
-        program.chmod(0o700)
-    monkeypatch.chdir(tmp_path / "checkout")
-    bin_folder = tmp_path / "checkout" / ".venv" / "bin"
-    assert program_name(".venv/bin/inv", str(bin_folder)) == "inv"
-    assert program_name(".venv/bin/inv", str(tmp_path / "elsewhere")) == ".venv/bin/inv"
-    assert program_name(".venv/bin/inv", "") == ".venv/bin/inv"
-    outside = str(tmp_path / "elsewhere" / "inv")
-    assert program_name(outside, "") == outside
-    assert program_name("/usr/bin/pytest", "") == "inv"

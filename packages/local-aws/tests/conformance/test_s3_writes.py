@@ -5,6 +5,7 @@ import datetime
 import hashlib
 import http.client
 import json
+import socket
 import urllib.parse
 from collections.abc import Iterator
 from typing import Any
@@ -90,6 +91,32 @@ def test_a_chunked_body_that_ends_too_soon_is_not_stored(
     assert answers == [(400, True), whole]
     stored = s3.list_objects_v2(Bucket=bucket).get("Contents", [])
     assert [(one["Key"], one["Size"]) for one in stored] == [("whole", 3)][: whole == (200, False)]
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        ("Content-Length: 100", b"half"),
+        ("Transfer-Encoding: chunked", b"4\r\nhalf\r\n"),
+        ("Transfer-Encoding: chunked", b"4\r\nhalf\r\n-4\r\nmore\r\n0\r\n\r\n"),
+    ],
+)
+def test_an_upload_that_is_cut_off_leaves_the_object_as_it_was(
+    aws: Aws, s3: Any, bucket: str, head: str, body: bytes
+) -> None:
+    s3.put_object(Bucket=bucket, Key="k", Body=b"whole")
+    address = urllib.parse.urlsplit(aws.local.endpoint_url)
+    authorization = STREAMING["Authorization"]
+    with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
+        connection.sendall(f"GET / HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n".encode())
+        assert connection.recv(65_536)
+        lines = f"PUT /{bucket}/k HTTP/1.1\r\nHost: {address.netloc}\r\n"
+        connection.sendall(f"{lines}Authorization: {authorization}\r\n{head}\r\n\r\n".encode())
+        connection.sendall(body)
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.recv(65_536)
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"whole"
 
 
 def conditions(tag: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -107,14 +107,18 @@ def _assignments(project: Project, labels: Sequence[str]) -> Mapping[str, Assign
 
 
 def rollback(project: Project, release_id: str) -> Releases:
-    """Make an earlier release the active one.
+    """Make an earlier release the active one, with the assignments of the settings.
 
-    Raises ReleaseError for one that is not there, or whose candidate was rejected since.
+    Raises ReleaseError for one that is not there, or whose candidate was rejected since, and
+    SettingsError where one of its classes has no assignment.
     """
-    known = read_releases(project.release_file)
+    known, assignments = read_releases(project.release_file), None
     if release_id in known.releases:
-        require_not_rejected(project, known.releases[release_id])
-    return _announce(project, known, activate(project.release_file, release_id))
+        chosen = known.releases[release_id]
+        require_not_rejected(project, chosen)
+        assignments = _assignments(project, chosen.labels)
+    releases = activate(project.release_file, release_id, assignments=assignments)
+    return _announce(project, known, releases)
 
 
 def require_not_rejected(project: Project, release: Release) -> None:

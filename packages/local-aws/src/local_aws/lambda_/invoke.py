@@ -265,14 +265,8 @@ def invocation_access(
 
 
 def _body(environ: dict[str, Any]) -> bytes:
-    if environ.get("wsgi.input_terminated"):
-        body: bytes = environ["wsgi.input"].read(MAX_REQUEST_BYTES + 1)
-        return body
-    length = int(environ.get("CONTENT_LENGTH") or 0)
-    if length > MAX_REQUEST_BYTES:
-        raise too_large(MAX_REQUEST_BYTES)
-    read: bytes = environ["wsgi.input"].read(length)
-    return read
+    body: bytes = environ["wsgi.input"].read(MAX_REQUEST_BYTES + 1)
+    return body
 
 
 def _answered(answer: Answer, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:

@@ -16,6 +16,7 @@ from local_aws.core.faults import answer_faults
 from local_aws.core.refusals import refuse
 from local_aws.dashboard.page import serve_page
 from local_aws.server.origin_check import check_origin
+from local_aws.server.request_bodies import read_bodies
 from local_aws.state.commits import commit_changes, hold_acknowledgements
 from local_aws.state.saver import Saver
 
@@ -31,6 +32,7 @@ def layers(context: Context, saver: Saver | None) -> list[Layer]:
     return [
         refuse_failures,  # what nothing below expected: 400 with a sentence, never a closed line
         check_origin,  # other sites' pages, and hosts that are not this one: 403
+        read_bodies,  # whole, before anything is done; one that is cut off: 400
         serve_page,  # "/", for a browser
         functools.partial(serve_own_paths, routes=ROUTES),  # /_local_aws/...
         answer_faults,  # those that a test asked for

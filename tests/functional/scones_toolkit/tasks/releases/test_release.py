@@ -12,8 +12,8 @@ from scones_core.errors import ReleaseError, SconesError, SettingsError
 from scones_core.manifest import Manifest, content_version
 from scones_core.settings import Settings
 from scones_core.terraform_outputs import Deployment
-from scones_deploy.release import read_releases
-from scones_toolkit.tasks.releases.releases import BUILTIN
+from scones_deploy.release import add_release, read_releases
+from scones_toolkit.tasks.releases.releases import BUILTIN, rollback
 from scones_toolkit.tasks.releases.retraining import PROPOSALS, release_proposed
 from scones_toolkit.tasks.training import candidates
 from scones_train.sagemaker.model_package import APPROVED, PENDING, Training
@@ -112,3 +112,24 @@ def test_a_proposal_that_nothing_refuses_is_approved_and_released(proposed: Depl
     assert status(proposed) == APPROVED
     assert read_releases(proposed.release_file).active == made.active
     assert "proposed by run-1: a test; 5 new images" in proposed.printed
+
+
+def test_a_rollback_takes_the_assignments_of_the_settings_or_is_refused_before_it_writes(
+    proposed: Deployed,
+) -> None:
+    path = proposed.release_file
+    path.parent.mkdir(parents=True)
+    first = release_proposed(proposed, gate_override="a test").active or ""
+    other = replace(read_releases(path).releases[first], id="later", threshold=0.8)
+    add_release(path, other)
+    before = path.read_bytes()
+
+    odd = replace(proposed, settings=replace(proposed.settings, assignment=ASSIGNED))
+    with pytest.raises(SettingsError, match=r"write \[assignment.motorcycle\]"):
+        rollback(odd, first)
+    assert path.read_bytes() == before
+
+    whole = {**ASSIGNED, "motorcycle": Assignment("motorcycle", "B", "far", 20.0)}
+    own = replace(proposed, settings=replace(proposed.settings, assignment=whole))
+    after = rollback(own, first)
+    assert (after.active, read_releases(path).assignments) == (first, whole)
