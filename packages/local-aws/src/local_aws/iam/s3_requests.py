@@ -12,6 +12,7 @@ from local_aws.iam.pass_role import replication_role
 from local_aws.iam.policy_evaluation import Access
 from local_aws.iam.required_access import common_values
 from local_aws.iam.resource_policies import kms_key
+from local_aws.s3.object_lock import bypasses
 
 # moto names these by its own lights, or takes them for what the bare request would be.
 _ACTIONS = {
@@ -35,6 +36,8 @@ _SUBRESOURCES = {
 # Of a version they are actions of their own; moto says so of those that read.
 _VERSIONED = frozenset(("DeleteObjectTagging", "PutObjectAcl", "PutObjectTagging"))
 _OBJECT_SUBRESOURCES = {"legal-hold": "ObjectLegalHold", "retention": "ObjectRetention"}
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html#object-lock-managing-bypass
+_BYPASS = "BypassGovernanceRetention"
 _LISTING_KEYS = {"prefix": "s3:prefix", "delimiter": "s3:delimiter", "max-keys": "s3:max-keys"}
 # The actions that take the keys of a listing: for others they have no value.
 _LISTINGS = frozenset(("ListBucket", "ListBucketVersions", "ListBucketMultipartUploads"))
@@ -103,9 +106,11 @@ def _deletions(response: Any, bucket: str, values: dict[str, str]) -> Iterator[A
     except ElementTree.ParseError:  # moto says what is wrong with it
         return
     for item in document.iterfind("{*}Object"):
-        action = "DeleteObjectVersion" if item.findtext("{*}VersionId") else "DeleteObject"
-        key = item.findtext("{*}Key") or ""
-        yield Access(f"s3:{action}", object_arn(bucket, key), values)
+        version = item.findtext("{*}VersionId")
+        arn = object_arn(bucket, item.findtext("{*}Key") or "")
+        yield Access(f"s3:{'DeleteObjectVersion' if version else 'DeleteObject'}", arn, values)
+        if version and bypasses(response.headers):
+            yield Access(f"s3:{_BYPASS}", arn, values)
 
 
 def read_accesses(
@@ -178,6 +183,8 @@ def _actions(response: Any, key: str | None) -> Iterator[str]:
     for subresource, subject in named.items():
         if subresource in query:
             yield f"{verb}{subject}"
+            if subresource == "retention" and verb == "Put" and bypasses(response.headers):
+                yield _BYPASS
             return
     action = str(response.data["Action"])
     if key is not None and "tagging" in query and response.method == "DELETE":
@@ -189,6 +196,8 @@ def _actions(response: Any, key: str | None) -> Iterator[str]:
     yield _ACTIONS.get(action, action)
     if response.method == "GET" and "attributes" in query and key is not None:
         yield "GetObjectAttributes"
+    if action == "DeleteObjectVersion" and bypasses(response.headers):
+        yield _BYPASS
     if action == "PutObject":
         yield from _headed_actions(response, _OBJECT_HEADERS)
         if key is not None and response.form_data.get("acl"):
