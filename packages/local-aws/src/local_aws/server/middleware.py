@@ -14,6 +14,7 @@ from local_aws.core.admin_api import PREFIX, ROUTES, Wsgi, serve_own_paths
 from local_aws.core.context import Context
 from local_aws.core.faults import answer_faults
 from local_aws.core.refusals import refuse
+from local_aws.core.request_chains import follow_requests
 from local_aws.dashboard.page import serve_page
 from local_aws.server.origin_check import check_origin
 from local_aws.server.request_bodies import read_bodies
@@ -37,6 +38,7 @@ def layers(context: Context, saver: Saver | None) -> list[Layer]:
         functools.partial(serve_own_paths, routes=ROUTES),  # /_local_aws/...
         answer_faults,  # those that a test asked for
         sandbox_content,  # what a bucket holds is no page of this origin
+        follow_requests,  # of functions and executions: what led to them
         *(
             [functools.partial(hold_acknowledgements, saver=saver)] if saver else []
         ),  # of what the next layers accept

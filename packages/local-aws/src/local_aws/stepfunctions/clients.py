@@ -13,6 +13,7 @@ from moto.core.exceptions import JsonRESTError, ServiceException
 
 from local_aws.core.context import ACCOUNT_ID, Context
 from local_aws.core.patching import set_value
+from local_aws.core.request_chains import send_along
 from local_aws.iam.access_decisions import AccessDenied, authorise
 from local_aws.iam.policy_evaluation import Access
 from local_aws.iam.roles import RoleCredentials, RoleSessions, is_enforced
@@ -156,6 +157,7 @@ class ClientCache:
                 inject_host_prefix=False,
             ),
         )
+        send_along(client)
         key_id = credentials.access_key_id if credentials else ""
         return InProcessLambda(client, self._invoke, key_id) if service == "lambda" else client
 
