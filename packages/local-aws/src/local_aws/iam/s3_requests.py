@@ -12,7 +12,6 @@ from local_aws.iam.pass_role import replication_role
 from local_aws.iam.policy_evaluation import Access
 from local_aws.iam.required_access import common_values
 from local_aws.iam.resource_policies import kms_key
-from local_aws.s3.object_lock import bypasses
 
 # moto names these by its own lights, or takes them for what the bare request would be.
 _ACTIONS = {
@@ -109,7 +108,7 @@ def _deletions(response: Any, bucket: str, values: dict[str, str]) -> Iterator[A
         version = item.findtext("{*}VersionId")
         arn = object_arn(bucket, item.findtext("{*}Key") or "")
         yield Access(f"s3:{'DeleteObjectVersion' if version else 'DeleteObject'}", arn, values)
-        if version and bypasses(response.headers):
+        if version and bypasses_retention(response.headers):
             yield Access(f"s3:{_BYPASS}", arn, values)
 
 
@@ -169,6 +168,12 @@ def object_arn(bucket: str, key: str | None) -> str:
     return f"arn:aws:s3:::{bucket}" if key is None else f"arn:aws:s3:::{bucket}/{key}"
 
 
+def bypasses_retention(headers: Mapping[str, str]) -> bool:
+    """Return whether a request asks to bypass retention in governance mode."""
+    given = headers.get("x-amz-bypass-governance-retention") or ""
+    return given.strip().lower() == "true"
+
+
 def put_accesses(
     bucket: str, key: str, kms_key_id: str | None, region: str, values: dict[str, str]
 ) -> list[Access]:
@@ -183,7 +188,11 @@ def _actions(response: Any, key: str | None) -> Iterator[str]:
     for subresource, subject in named.items():
         if subresource in query:
             yield f"{verb}{subject}"
-            if subresource == "retention" and verb == "Put" and bypasses(response.headers):
+            if (
+                subresource == "retention"
+                and verb == "Put"
+                and bypasses_retention(response.headers)
+            ):
                 yield _BYPASS
             return
     action = str(response.data["Action"])
@@ -196,7 +205,7 @@ def _actions(response: Any, key: str | None) -> Iterator[str]:
     yield _ACTIONS.get(action, action)
     if response.method == "GET" and "attributes" in query and key is not None:
         yield "GetObjectAttributes"
-    if action == "DeleteObjectVersion" and bypasses(response.headers):
+    if action == "DeleteObjectVersion" and bypasses_retention(response.headers):
         yield _BYPASS
     if action == "PutObject":
         yield from _headed_actions(response, _OBJECT_HEADERS)

@@ -3,7 +3,6 @@
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html
 """
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,8 +10,8 @@ from moto.s3.exceptions import AccessDeniedByLock, S3ClientError
 from moto.s3.models import FakeKey
 
 from local_aws.core.patching import patch
+from local_aws.iam.s3_requests import bypasses_retention
 
-BYPASS_HEADER = "x-amz-bypass-governance-retention"
 GOVERNANCE = "GOVERNANCE"
 _BACKEND = "moto.s3.models.S3Backend"
 
@@ -28,11 +27,6 @@ class InvalidBucketState(S3ClientError):
             "An Object Lock configuration is present on this bucket, so the versioning state "
             "cannot be changed.",
         )
-
-
-def bypasses(headers: Mapping[str, str]) -> bool:
-    """Return whether a request asks to bypass retention in governance mode."""
-    return (headers.get(BYPASS_HEADER) or "").strip().lower() == "true"
 
 
 @patch("moto.s3.models.FakeKey.is_locked", why='takes the header\'s "false" for a bypass')
@@ -54,7 +48,7 @@ def put_object_retention(original: Any, response: Any) -> Any:
     if isinstance(key, FakeKey) and key.lock_mode and _end(key.lock_until) > datetime.now(UTC):
         mode, until = response._mode_until_from_body()
         is_less = mode not in (key.lock_mode, "COMPLIANCE") or _end(until) < _end(key.lock_until)
-        may = key.lock_mode == GOVERNANCE and bypasses(response.headers)
+        may = key.lock_mode == GOVERNANCE and bypasses_retention(response.headers)
         if is_less and not may:
             raise AccessDeniedByLock
     return original(response)
