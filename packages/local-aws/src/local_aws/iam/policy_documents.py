@@ -97,7 +97,7 @@ def invalid_principal(document: Any) -> str:
         if _UNKNOWN.fullmatch(name):
             continue
         if not known:
-            owners = [*list(backend.roles.values()), *list(backend.users.values())]
+            owners: list[Any] = [*list(backend.roles.values()), *list(backend.users.values())]
             known = {name for one in owners for name in (one.arn, one.id)}
         if name not in known:
             return name

@@ -170,12 +170,14 @@ def request_values(
 
 
 def _boundary(response: Any) -> str:
-    """Return the boundary that a role is to get, or else the one that the changed role has."""
+    """Return the boundary that a role or user is to get, else the one that the changed one has."""
     for given in parameter_values(response, "PermissionsBoundary"):
         return given
-    for name in parameter_values(response, "RoleName"):
-        return str(getattr(named_role(response, name), "permissions_boundary_arn", None) or "")
-    return ""
+    changed = [named_role(response, name) for name in parameter_values(response, "RoleName")]
+    users = response.backend.users
+    changed += [users.get(name) for name in parameter_values(response, "UserName")]
+    found = (getattr(one, "permissions_boundary_arn", None) for one in changed)
+    return next((str(arn) for arn in found if arn), "")
 
 
 def request_tags(response: Any, operation: str) -> dict[str, str]:
