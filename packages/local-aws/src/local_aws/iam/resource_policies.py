@@ -10,6 +10,8 @@ from typing import Any
 
 from moto.awslambda.utils import get_backend as functions_backend
 from moto.core.exceptions import JsonRESTError, ServiceException
+from moto.ecr.models import ecr_backends
+from moto.events.models import events_backends
 from moto.kms.models import kms_backends
 from moto.s3.models import s3_backends
 from moto.sagemaker.models import sagemaker_backends
@@ -79,7 +81,21 @@ def _queue_policy(region: str, arn: str) -> Any:
     return getattr(queue, "policy", None) or None
 
 
+def _bus_policy(region: str, arn: str) -> Any:
+    kind, _, name = arn.split(":", 5)[5].partition("/")
+    buses = events_backends[ACCOUNT_ID][region].event_buses
+    return getattr(buses.get(name), "policy", None) if kind == "event-bus" else None
+
+
+def _repository_policy(region: str, arn: str) -> Any:
+    name = arn.partition(":repository/")[2]
+    repository = ecr_backends[ACCOUNT_ID][region].repositories.get(name)
+    return getattr(repository, "policy", None) or None
+
+
 _FINDERS: dict[str, Callable[[str, str], Any]] = {
+    "ecr": _repository_policy,
+    "events": _bus_policy,
     "kms": _key_policy,
     "lambda": _function_policy,
     "s3": _bucket_policy,
