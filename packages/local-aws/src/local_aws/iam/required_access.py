@@ -61,6 +61,10 @@ def request_accesses(response: Any, signing_name: str) -> list[Access]:
             for arn in parameter_values(response, "ResourceARNList")
             if (action := _tag_of(arn, operation))
         ]
+    if service == "lambda" and operation in _LAYERED:
+        # https://docs.aws.amazon.com/lambda/latest/dg/permissions-user-function.html
+        layers = parameter_values(response, "Layers")
+        found += [Access("lambda:GetLayerVersion", layer, values) for layer in layers]
     if "sts:sourceidentity" in values:
         found += [Access("sts:SetSourceIdentity", each.resource, values) for each in found[:1]]
     for handed in handed_roles(response, service, operation):
@@ -69,6 +73,7 @@ def request_accesses(response: Any, signing_name: str) -> list[Access]:
     return found
 
 
+_LAYERED = ("CreateFunction", "UpdateFunctionConfiguration")
 # What a change of tags through the Tagging API asks for besides, by the service of the resource.
 # https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_TagResources.html
 _TAG_OF = {
