@@ -119,8 +119,8 @@ def is_computed(key: str) -> bool:
 
     Keys of all services (`aws:`), and those of an identity provider (`<its domain>:sub`), are.
     """
-    service = key.partition(":")[0].lower()
-    known = service in ("aws", "saml") or "." in service
+    service, colon, _ = key.lower().partition(":")
+    known = service in ("aws", "saml") or "." in service or not colon
     return known or key.lower() in _COMPUTED or key.lower().startswith(_COMPUTED_NAMED)
 
 
