@@ -109,7 +109,8 @@ class Predictor:
 class _Runs:
     """The runs of this process. One thread ends those whose time is over, before their next node.
 
-    It ends the process where a run does not come to a next node for as long again. A timer for each run would be a thread for each image.
+    It ends the process where a run does not come to a next node for as long again. A timer for each
+    run would be a thread for each image.
     """
 
     def __init__(self) -> None:
