@@ -128,7 +128,7 @@ def test_what_is_excepted_by_an_unknown_variable_is_not_allowed_and_is_denied() 
 @pytest.mark.parametrize("key", ["aws:SourceVpc", "dynamodb:LeadingKeys", "example.com:sub"])
 def test_a_key_that_a_request_has_not_on_aws_either_is_absent(key: str) -> None:
     """A read of S3 has neither a network's key nor one of DynamoDB's."""
-    given = {"Condition": {"StringEquals": {key: "x"}}}
+    given: dict[str, Any] = {"Condition": {"StringEquals": {key: "x"}}}
     assert decide(statement(), statement("Deny", **given)) is None
     assert decide(statement(**given)) is not None
 
