@@ -7,14 +7,19 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from moto.iam.exceptions import MalformedPolicyDocument
+
+from local_aws.core.patching import patch
 from local_aws.core.refusals import refuse_action
 from local_aws.iam.conditions import as_list, is_operator
 
 _VERSIONS = ("2012-10-17", "2008-10-17")
 _EITHER = (("Action", "NotAction"), ("Resource", "NotResource"), ("Principal", "NotPrincipal"))
+_SID = re.compile(r"[0-9A-Za-z]*")
 _PRINCIPALS = ("AWS", "Service", "Federated", "CanonicalUser")
 
 
@@ -74,6 +79,26 @@ def _condition_problem(condition: Any) -> str:
     return ""
 
 
+@patch(
+    "moto.iam.policy_validation.IAMPolicyDocumentValidator.validate",
+    why="takes a principal in a policy of an identity, and any text for a statement's id",
+)
+def validate(original: Any, validator: Any) -> None:
+    """Raise MalformedPolicyDocument for a text that is no policy of a user, group or role.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_sid.html
+    """
+    original(validator)
+    for statement in validator._statements:
+        if statement.keys() & {"Principal", "NotPrincipal"}:
+            raise MalformedPolicyDocument("Policy document should not specify a principal.")
+        if not _SID.fullmatch(statement.get("Sid") or ""):
+            raise MalformedPolicyDocument(
+                "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the "
+                f"regular expression {_SID.pattern}"
+            )
+
+
 Find = Callable[[Any], Any]
 
 
@@ -107,6 +132,14 @@ _POLICIES: dict[tuple[str, str], tuple[Find, str]] = {
 }
 
 
+def _trust_problem(text: str) -> str:
+    """Return what a role's trust must not have: it is about the role itself."""
+    statements = as_list(json.loads(text)["Statement"])
+    wrong = (name for one in statements for name in ("Resource", "NotResource") if name in one)
+    name = next(wrong, "")
+    return f"Has prohibited field {name}" if name else ""
+
+
 def refuse_malformed_policy(original: Any, response: Any) -> Any:
     """Answer 400 to a policy that is none; S3's is refused where a bucket gets it."""
     known = _POLICIES.get((response.boto3_service_name, str(response._get_action())))
@@ -115,6 +148,8 @@ def refuse_malformed_policy(original: Any, response: Any) -> Any:
     find, code = known
     text = find(response)
     problem = policy_problem(text) if text else ""
+    if text and not problem and response.boto3_service_name == "iam":
+        problem = _trust_problem(text)
     if not problem:
         return original(response)
     sentence = f"Invalid parameter: the policy is not valid: {problem}."
