@@ -8,11 +8,13 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from moto.iam.exceptions import MalformedPolicyDocument
+from moto.iam.models import iam_backends
 
+from local_aws.core.context import ACCOUNT_ID
 from local_aws.core.patching import patch
 from local_aws.core.refusals import refuse_action
 from local_aws.iam.conditions import as_list, is_operator
@@ -99,6 +101,40 @@ def validate(original: Any, validator: Any) -> None:
             )
 
 
+# An account, or what is of another account or of a session: nobody here knows whether it is there.
+_UNKNOWN = re.compile(
+    rf"\*|[0-9]{{12}}|arn:aws[a-z-]*:(iam::[0-9]{{12}}:root|iam::(?!{ACCOUNT_ID})[0-9]{{12}}:.+"
+    r"|sts::[0-9]{12}:.+)"
+)
+
+
+def invalid_principal(document: Any) -> str:
+    """Return the first role or user that a valid policy names and that does not exist, or "".
+
+    IAM refuses these, as a name that somebody may take later:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
+    """
+    backend = iam_backends[ACCOUNT_ID]["aws"]
+    known: set[str] = set()
+    for name in _aws_principals(document):
+        if _UNKNOWN.fullmatch(name):
+            continue
+        if not known:
+            owners: list[Any] = [*list(backend.roles.values()), *list(backend.users.values())]
+            known = {name for one in owners for name in (one.arn, one.id)}
+        if name not in known:
+            return name
+    return ""
+
+
+def _aws_principals(document: Any) -> Iterator[str]:
+    for statement in as_list(document["Statement"]):
+        for name in ("Principal", "NotPrincipal"):
+            given = statement.get(name)
+            if isinstance(given, Mapping):
+                yield from as_list(given.get("AWS", []))
+
+
 Find = Callable[[Any], Any]
 
 
@@ -140,6 +176,17 @@ def _trust_problem(text: str) -> str:
     return f"Has prohibited field {name}" if name else ""
 
 
+# What a service says of a role or user that does not exist; CloudWatch Logs looks for none.
+_NOBODY = {
+    "ecr": "Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Principal not found'",
+    "events": "Invalid principal in policy: {}",
+    "iam": 'Invalid principal in policy: "AWS":"{}"',
+    "kms": "Policy contains a statement with one or more invalid principals.",
+    "sns": "Invalid parameter: Policy Error: PrincipalNotFound",
+    "sqs": "Invalid value for the parameter Policy.",
+}
+
+
 def refuse_malformed_policy(original: Any, response: Any) -> Any:
     """Answer 400 to a policy that is none; S3's is refused where a bucket gets it."""
     known = _POLICIES.get((response.boto3_service_name, str(response._get_action())))
@@ -150,7 +197,11 @@ def refuse_malformed_policy(original: Any, response: Any) -> Any:
     problem = policy_problem(text) if text else ""
     if text and not problem and response.boto3_service_name == "iam":
         problem = _trust_problem(text)
-    if not problem:
-        return original(response)
-    sentence = f"Invalid parameter: the policy is not valid: {problem}."
-    return refuse_action(response, code, sentence)
+    if problem:
+        sentence = f"Invalid parameter: the policy is not valid: {problem}."
+        return refuse_action(response, code, sentence)
+    nobody = invalid_principal(json.loads(text)) if text else ""
+    if nobody and response.boto3_service_name in _NOBODY:
+        sentence = _NOBODY[response.boto3_service_name].format(nobody)
+        return refuse_action(response, code, sentence)
+    return original(response)

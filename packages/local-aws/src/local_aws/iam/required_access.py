@@ -61,6 +61,10 @@ def request_accesses(response: Any, signing_name: str) -> list[Access]:
             for arn in parameter_values(response, "ResourceARNList")
             if (action := _tag_of(arn, operation))
         ]
+    if service == "lambda" and operation in _LAYERED:
+        # https://docs.aws.amazon.com/lambda/latest/dg/permissions-user-function.html
+        layers = parameter_values(response, "Layers")
+        found += [Access("lambda:GetLayerVersion", layer, values) for layer in layers]
     if "sts:sourceidentity" in values:
         found += [Access("sts:SetSourceIdentity", each.resource, values) for each in found[:1]]
     for handed in handed_roles(response, service, operation):
@@ -69,6 +73,7 @@ def request_accesses(response: Any, signing_name: str) -> list[Access]:
     return found
 
 
+_LAYERED = ("CreateFunction", "UpdateFunctionConfiguration")
 # What a change of tags through the Tagging API asks for besides, by the service of the resource.
 # https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_TagResources.html
 _TAG_OF = {
@@ -170,12 +175,14 @@ def request_values(
 
 
 def _boundary(response: Any) -> str:
-    """Return the boundary that a role is to get, or else the one that the changed role has."""
+    """Return the boundary that a role or user is to get, else the one that the changed one has."""
     for given in parameter_values(response, "PermissionsBoundary"):
         return given
-    for name in parameter_values(response, "RoleName"):
-        return str(getattr(named_role(response, name), "permissions_boundary_arn", None) or "")
-    return ""
+    changed = [named_role(response, name) for name in parameter_values(response, "RoleName")]
+    users = response.backend.users
+    changed += [users.get(name) for name in parameter_values(response, "UserName")]
+    found = (getattr(one, "permissions_boundary_arn", None) for one in changed)
+    return next((str(arn) for arn in found if arn), "")
 
 
 def request_tags(response: Any, operation: str) -> dict[str, str]:

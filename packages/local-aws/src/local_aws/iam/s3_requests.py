@@ -35,6 +35,8 @@ _SUBRESOURCES = {
 # Of a version they are actions of their own; moto says so of those that read.
 _VERSIONED = frozenset(("DeleteObjectTagging", "PutObjectAcl", "PutObjectTagging"))
 _OBJECT_SUBRESOURCES = {"legal-hold": "ObjectLegalHold", "retention": "ObjectRetention"}
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html#object-lock-managing-bypass
+_BYPASS = "BypassGovernanceRetention"
 _LISTING_KEYS = {"prefix": "s3:prefix", "delimiter": "s3:delimiter", "max-keys": "s3:max-keys"}
 # The actions that take the keys of a listing: for others they have no value.
 _LISTINGS = frozenset(("ListBucket", "ListBucketVersions", "ListBucketMultipartUploads"))
@@ -103,9 +105,11 @@ def _deletions(response: Any, bucket: str, values: dict[str, str]) -> Iterator[A
     except ElementTree.ParseError:  # moto says what is wrong with it
         return
     for item in document.iterfind("{*}Object"):
-        action = "DeleteObjectVersion" if item.findtext("{*}VersionId") else "DeleteObject"
-        key = item.findtext("{*}Key") or ""
-        yield Access(f"s3:{action}", object_arn(bucket, key), values)
+        version = item.findtext("{*}VersionId")
+        arn = object_arn(bucket, item.findtext("{*}Key") or "")
+        yield Access(f"s3:{'DeleteObjectVersion' if version else 'DeleteObject'}", arn, values)
+        if version and bypasses_retention(response.headers):
+            yield Access(f"s3:{_BYPASS}", arn, values)
 
 
 def read_accesses(
@@ -164,6 +168,12 @@ def object_arn(bucket: str, key: str | None) -> str:
     return f"arn:aws:s3:::{bucket}" if key is None else f"arn:aws:s3:::{bucket}/{key}"
 
 
+def bypasses_retention(headers: Mapping[str, str]) -> bool:
+    """Return whether a request asks to bypass retention in governance mode."""
+    given = headers.get("x-amz-bypass-governance-retention") or ""
+    return given.strip().lower() == "true"
+
+
 def put_accesses(
     bucket: str, key: str, kms_key_id: str | None, region: str, values: dict[str, str]
 ) -> list[Access]:
@@ -178,6 +188,12 @@ def _actions(response: Any, key: str | None) -> Iterator[str]:
     for subresource, subject in named.items():
         if subresource in query:
             yield f"{verb}{subject}"
+            if (
+                subresource == "retention"
+                and verb == "Put"
+                and bypasses_retention(response.headers)
+            ):
+                yield _BYPASS
             return
     action = str(response.data["Action"])
     if key is not None and "tagging" in query and response.method == "DELETE":
@@ -189,6 +205,8 @@ def _actions(response: Any, key: str | None) -> Iterator[str]:
     yield _ACTIONS.get(action, action)
     if response.method == "GET" and "attributes" in query and key is not None:
         yield "GetObjectAttributes"
+    if action == "DeleteObjectVersion" and bypasses_retention(response.headers):
+        yield _BYPASS
     if action == "PutObject":
         yield from _headed_actions(response, _OBJECT_HEADERS)
         if key is not None and response.form_data.get("acl"):

@@ -9,6 +9,7 @@ from local_aws.s3 import (
     listing,
     malformed_requests,
     notifications,
+    object_lock,
     parts,
     requests,
     versions,
@@ -18,7 +19,7 @@ from local_aws.s3.reads import with_reads
 
 PATCHED = (
     *(bucket_configuration, chunked_bodies, conditions, cors, listing, notifications, parts),
-    *(requests, versions),
+    *(requests, object_lock, versions),
     *(writes, malformed_requests),
 )
 

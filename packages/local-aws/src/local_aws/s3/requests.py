@@ -24,7 +24,7 @@ from moto.s3.models import FakeDeleteMarker
 
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.core.patching import patch
-from local_aws.iam.policy_documents import policy_problem
+from local_aws.iam.policy_documents import invalid_principal, policy_problem
 
 MAX_KEY_BYTES = 1_024
 MAX_METADATA_BYTES = 2_048
@@ -145,6 +145,8 @@ def require_policy(text: str | bytes) -> None:
                 raise S3ClientError("MalformedPolicy", f"Missing required field {names[0]}")
     if problem := policy_problem(text):
         raise S3ClientError("MalformedPolicy", f"Policy has invalid syntax: {problem}")
+    if invalid_principal(policy):
+        raise S3ClientError("MalformedPolicy", "Invalid principal in policy")
 
 
 @patch(f"{_RESPONSE}._tagging_from_xml", why="takes the last of several tags with one key")
