@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local_aws.testing.aws import Aws, policy
+from local_aws.testing.aws import Aws, policy, unique
 from local_aws.testing.callers import IAM_ARN, Caller, allow, denied
 
 TRUST = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
@@ -211,3 +211,105 @@ def test_the_tagging_api_has_actions_of_its_own_and_needs_those_of_the_resources
     assert "SNS:TagResource" in denied(tagger.tag_resources, **given)["Message"]
     both = Caller(aws, allow(["tag:TagResources", "sns:TagResource"], "*"))
     assert both.client("resourcegroupstaggingapi").tag_resources(**given)
+
+
+DENY = {"Effect": "Deny", "Action": "*", "Resource": "*"}
+
+
+def test_conditions_on_tags_of_objects_count(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/tagging-and-policies.html"""
+    s3, bucket = aws.client("s3"), unique("tagged")
+    s3.create_bucket(Bucket=bucket)
+    for key, tagging in (("secret", "class=secret"), ("open", "class=open"), ("bare", "")):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"x", Tagging=tagging)
+    existing = {"StringEquals": {"s3:ExistingObjectTag/class": "secret"}}
+    reader = Caller(aws, allow("s3:*"), DENY | {"Condition": existing}).client("s3")
+    reader.get_object(Bucket=bucket, Key="open")
+    reader.get_object(Bucket=bucket, Key="bare")
+    denied(reader.get_object, Bucket=bucket, Key="secret")
+    denied(reader.copy_object, Bucket=bucket, Key="copy", CopySource=f"{bucket}/secret")
+    denied(reader.put_object_tagging, Bucket=bucket, Key="secret", Tagging={"TagSet": []})
+    given = {"StringEquals": {"s3:RequestObjectTag/class": "open"}}
+    writer = Caller(aws, allow("s3:PutObject*", Condition=given)).client("s3")
+    new = {"Bucket": bucket, "Key": "new"}
+    writer.put_object(**new, Body=b"", Tagging="class=open")
+    denied(writer.put_object, **new, Body=b"", Tagging="class=secret")
+    denied(writer.put_object, **new, Body=b"")
+    for value, may in (("open", True), ("secret", False)):
+        tags = {"TagSet": [{"Key": "class", "Value": value}]}
+        if may:
+            writer.put_object_tagging(**new, Tagging=tags)
+        else:
+            denied(writer.put_object_tagging, **new, Tagging=tags)
+
+
+def test_a_condition_on_the_policy_that_is_attached_counts(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html"""
+    administrator = "arn:aws:iam::aws:policy/AdministratorAccess"
+    own = {"ArnEquals": {"iam:PolicyARN": administrator}}
+    iam, victim = Caller(aws, allow("iam:*"), DENY | {"Condition": own}).client("iam"), Caller(aws)
+    denied(iam.attach_role_policy, RoleName=victim.name, PolicyArn=administrator)
+    other = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
+    iam.attach_role_policy(RoleName=victim.name, PolicyArn=other)
+
+
+def test_a_condition_on_the_context_of_an_encryption_counts(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html"""
+    kms = aws.client("kms")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    of_a, of_b = {"team": "a"}, {"team": "b"}
+    texts = [
+        kms.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext=context)["CiphertextBlob"]
+        for context in (of_a, of_b)
+    ]
+    own = {"StringEquals": {"kms:EncryptionContext:team": "a"}}
+    decrypt = Caller(aws, allow("kms:Decrypt", Condition=own)).client("kms").decrypt
+    assert decrypt(CiphertextBlob=texts[0], EncryptionContext=of_a)["Plaintext"] == b"x"
+    denied(decrypt, CiphertextBlob=texts[1], EncryptionContext=of_b)
+
+
+def test_sessions_of_before_a_time_are_revoked(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html"""
+    caller = Caller(aws, allow("s3:ListAllMyBuckets"))
+    early = caller.client("s3")
+    early.list_buckets()
+    for until, refused in (("2020-01-01T00:00:00Z", False), ("2999-01-01T00:00:00Z", True)):
+        revoked = {"DateLessThan": {"aws:TokenIssueTime": until}}
+        aws.client("iam").put_role_policy(
+            RoleName=caller.name,
+            PolicyName="revoked",
+            PolicyDocument=policy(DENY | {"Condition": revoked}),
+        )
+        if refused:
+            denied(early.list_buckets)
+        else:
+            early.list_buckets()
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["alice"]}},
+        {"StringEqualsIfExists": {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"}},
+        {"StringNotEquals": {"dynamodb:Select": "ALL_ATTRIBUTES"}},
+        {"Null": {"dynamodb:Attributes": "true"}},
+    ],
+)
+def test_a_key_without_a_value_here_allows_nobody_and_denies(
+    aws: Aws, condition: dict[str, Any]
+) -> None:
+    """An operator that holds without a value would let in whom AWS refuses."""
+    table = unique("table")
+    aws.client("dynamodb").create_table(
+        TableName=table,
+        KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    ask = {"TableName": table, "Key": {"k": {"S": "bob"}}}
+    conditioned = Caller(aws, allow("dynamodb:*", Condition=condition)).client("dynamodb")
+    assert "dynamodb:" in denied(conditioned.get_item, **ask)["Message"].partition("(")[2]
+    never = DENY | {"Action": "dynamodb:GetItem", "Condition": condition}
+    caller = Caller(aws, allow("dynamodb:*"), never).client("dynamodb")
+    assert "no value for dynamodb:" in denied(caller.get_item, **ask)["Message"]
+    caller.scan(TableName=table)

@@ -110,7 +110,12 @@ class RoleSession:
         # Sessions of an earlier version have neither.
         tags = getattr(self.session, "tags", ())
         identity = getattr(self.session, "source_identity", "")
+        issued = getattr(self.session, "issued", "")
         return {
+            "aws:principalisawsservice": "false",
+            # Nobody has a device here.
+            "aws:multifactorauthpresent": "false",
+            **({"aws:tokenissuetime": issued} if issued else {}),
             "aws:principalarn": self.session.role_arn,
             "aws:principalaccount": ACCOUNT_ID,
             "aws:principaltype": "AssumedRole",
@@ -153,6 +158,7 @@ class User:
     def values(self) -> Mapping[str, str]:
         """Return the condition keys that describe the user."""
         return {
+            "aws:principalisawsservice": "false",
             "aws:principalarn": self.user.arn,
             "aws:principalaccount": ACCOUNT_ID,
             "aws:principaltype": "User",

@@ -96,8 +96,41 @@ def tag_values(prefix: str, tags: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {name: value for name, ((_, value), *others) in found.items() if not others}
 
 
+# The keys of services that requests have values for here, where AWS's have; in lower case. A key
+# that ends in `/` or `:` has a name after it.
+_COMPUTED = frozenset(
+    (
+        *("application-autoscaling:service-namespace", "cloudwatch:namespace"),
+        *("iam:awsservicename", "iam:passedtoservice", "iam:permissionsboundary", "iam:policyarn"),
+        *("kms:calleraccount", "kms:encryptioncontextkeys", "kms:grantisforawsresource"),
+        *("kms:resourcealiases", "kms:viaservice", "lambda:functionarn"),
+        *("s3:delimiter", "s3:max-keys", "s3:prefix", "s3:requestobjecttagkeys"),
+        *("s3:resourceaccount", "s3:versionid", "s3:x-amz-acl", "s3:x-amz-server-side-encryption"),
+        *("s3:x-amz-server-side-encryption-aws-kms-key-id", "s3:x-amz-storage-class"),
+        *("sns:endpoint", "sns:protocol"),
+        *("sts:externalid", "sts:rolesessionname", "sts:sourceidentity"),
+    )
+)
+_COMPUTED_NAMED = ("kms:encryptioncontext:", "s3:existingobjecttag/", "s3:requestobjecttag/")
+
+
+def is_computed(key: str) -> bool:
+    """Return whether a request has a value for a condition key here, where it has one on AWS.
+
+    Keys of all services (`aws:`), and those of an identity provider (`<its domain>:sub`), are.
+    """
+    service, colon, _ = key.lower().partition(":")
+    known = service in ("aws", "saml") or "." in service or not colon
+    return known or key.lower() in _COMPUTED or key.lower().startswith(_COMPUTED_NAMED)
+
+
+def uncomputed_keys(block: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the keys of a Condition element whose values nobody knows here."""
+    return [key for keys in block.values() for key in keys if not is_computed(key)]
+
+
 def conditions_hold(block: Mapping[str, Mapping[str, Any]], values: Values) -> bool:
-    """Return whether every operator and key of a Condition element is met.
+    """Return whether every operator of a Condition element is met, for each computed key.
 
     An operator that IAM does not have is never met.
     """
@@ -105,6 +138,7 @@ def conditions_hold(block: Mapping[str, Mapping[str, Any]], values: Values) -> b
         _met(name, key, [_text(item) for item in as_list(expected)], values)
         for name, keys in block.items()
         for key, expected in keys.items()
+        if is_computed(key)
     )
 
 

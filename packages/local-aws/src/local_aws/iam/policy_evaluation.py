@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from local_aws.iam.conditions import Values, as_list, conditions_hold, matches, pattern_of
+from local_aws.iam.conditions import (
+    Values,
+    as_list,
+    conditions_hold,
+    matches,
+    pattern_of,
+    uncomputed_keys,
+)
 
 Document = Mapping[str, Any]
 
@@ -57,10 +64,14 @@ class Policies:
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """Why a request is denied: the kind of policy, and whether one denies or none allows."""
+    """Why a request is denied: the kind of policy, and whether one denies or none allows.
+
+    `uncomputed` are condition keys that it may be denied for, since nobody knows them here.
+    """
 
     kind: str
     explicit: bool
+    uncomputed: tuple[str, ...] = ()
 
 
 def verdict(
@@ -177,7 +188,32 @@ def _root(account_id: str) -> str:
     return f"arn:aws:iam::{account_id}:root"
 
 
+def uncomputed(documents: Iterable[Document], access: Access) -> list[str]:
+    """Return the condition keys without a value here of statements about an access."""
+    return sorted(
+        {
+            key
+            for document in documents
+            for statement in as_list(document.get("Statement", []))
+            if _is_about(statement, access)
+            for key in uncomputed_keys(statement.get("Condition") or {})
+        }
+    )
+
+
 def _applies(statement: Mapping[str, Any], access: Access) -> bool:
+    """Return whether a statement counts.
+
+    What depends on a key that is not computed here allows nobody, and denies everybody: whether
+    AWS would take it to be met is not known.
+    """
+    if not _is_about(statement, access):
+        return False
+    denies = statement.get("Effect") != "Allow"
+    return denies or not uncomputed_keys(statement.get("Condition") or {})
+
+
+def _is_about(statement: Mapping[str, Any], access: Access) -> bool:
     action, values = access.action.lower(), access.values
     if "NotAction" in statement:
         if any(matches(item.lower(), action) for item in as_list(statement["NotAction"])):

@@ -138,6 +138,8 @@ def common_values(region: str, headers: Mapping[str, str]) -> dict[str, str]:
 _PARAMETERS = {
     "application-autoscaling": {"ServiceNamespace": "application-autoscaling:service-namespace"},
     "cloudwatch": {"Namespace": "cloudwatch:namespace"},
+    "iam": {"AWSServiceName": "iam:awsservicename", "PolicyArn": "iam:policyarn"},
+    "sns": {"Endpoint": "sns:endpoint", "Protocol": "sns:protocol"},
     "sts": {
         "ExternalId": "sts:externalid",
         "RoleSessionName": "sts:rolesessionname",
@@ -167,11 +169,23 @@ def request_values(
     if service == "kms":
         # Only other AWS services create grants on behalf of a caller.
         found["kms:grantisforawsresource"] = "false"
+        found |= encryption_context(response._get_param("EncryptionContext"))
     if service == "iam" and (boundary := _boundary(response)):
         found["iam:permissionsboundary"] = boundary
     if tags:
         found["aws:tagkeys"] = list(tags)
     return {**found, **tag_values("aws:requesttag/", tags.items())}
+
+
+def encryption_context(context: Any) -> dict[str, str | Sequence[str]]:
+    """Return the condition keys of the context that something is encrypted in.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-encryption-context
+    """
+    if not isinstance(context, Mapping) or not context:
+        return {}
+    pairs = {f"kms:encryptioncontext:{str(key).lower()}": str(context[key]) for key in context}
+    return {**pairs, "kms:encryptioncontextkeys": [str(key) for key in context]}
 
 
 def _boundary(response: Any) -> str:

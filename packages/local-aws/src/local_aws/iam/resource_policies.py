@@ -5,11 +5,14 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/reference.htm
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from moto.awslambda.utils import get_backend as functions_backend
 from moto.core.exceptions import JsonRESTError, ServiceException
+from moto.ecr.models import ecr_backends
+from moto.events.models import events_backends
 from moto.kms.models import kms_backends
 from moto.s3.models import s3_backends
 from moto.sagemaker.models import sagemaker_backends
@@ -79,7 +82,21 @@ def _queue_policy(region: str, arn: str) -> Any:
     return getattr(queue, "policy", None) or None
 
 
+def _bus_policy(region: str, arn: str) -> Any:
+    kind, _, name = arn.split(":", 5)[5].partition("/")
+    buses = events_backends[ACCOUNT_ID][region].event_buses
+    return getattr(buses.get(name), "policy", None) if kind == "event-bus" else None
+
+
+def _repository_policy(region: str, arn: str) -> Any:
+    name = arn.partition(":repository/")[2]
+    repository = ecr_backends[ACCOUNT_ID][region].repositories.get(name)
+    return getattr(repository, "policy", None) or None
+
+
 _FINDERS: dict[str, Callable[[str, str], Any]] = {
+    "ecr": _repository_policy,
+    "events": _bus_policy,
     "kms": _key_policy,
     "lambda": _function_policy,
     "s3": _bucket_policy,
@@ -89,12 +106,18 @@ _FINDERS: dict[str, Callable[[str, str], Any]] = {
 
 
 _TAG_KEY, _ALIASES_KEY = "aws:resourcetag/", "kms:resourcealiases"
+_OBJECT_TAG_KEY = "s3:existingobjecttag/"
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
+_WITH_OBJECT_TAGS = re.compile(
+    r"s3:(GetObject(Version)?(Acl|Tagging)?|(Put|Delete)Object(Version)?Tagging"
+    r"|PutObject(Version)?Acl)"
+)
 
 
 def has_resource_conditions(documents: Iterable[Document | None]) -> bool:
     """Return whether a condition of any policy asks for a resource's tag, or a key's aliases."""
     return any(
-        key.lower().startswith((_TAG_KEY, _ALIASES_KEY))
+        key.lower().startswith((_TAG_KEY, _ALIASES_KEY, _OBJECT_TAG_KEY))
         for document in documents
         if document is not None
         for statement in as_list(document.get("Statement", []))
@@ -108,7 +131,20 @@ def resource_values(access: Access) -> dict[str, str | Sequence[str]]:
 
     There are none for a resource that is not there.
     """
-    return {**_tag_values(access), **_alias_values(access)}
+    return {**_tag_values(access), **_alias_values(access), **_object_tag_values(access)}
+
+
+def _object_tag_values(access: Access) -> dict[str, str]:
+    if not _WITH_OBJECT_TAGS.fullmatch(access.action):
+        return {}
+    bucket, _, key = access.resource.partition(":::")[2].partition("/")
+    backend = s3_backends[ACCOUNT_ID]["aws"]
+    version = str(access.values.get("s3:versionid") or "") or None
+    found = (
+        backend.get_object(bucket, key, version_id=version) if bucket in backend.buckets else None
+    )
+    tags = backend.tagger.get_tag_dict_for_resource(found.arn) if found is not None else {}
+    return tag_values(_OBJECT_TAG_KEY, tags.items())
 
 
 def _alias_values(access: Access) -> dict[str, Sequence[str]]:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlparse
+from urllib.parse import parse_qs, parse_qsl, unquote, urlparse
 from xml.etree import ElementTree
 
 from moto.s3.models import s3_backends
 
 from local_aws.core.context import ACCOUNT_ID
+from local_aws.iam.conditions import tag_values
 from local_aws.iam.pass_role import replication_role
 from local_aws.iam.policy_evaluation import Access
 from local_aws.iam.required_access import common_values
@@ -37,6 +38,8 @@ _VERSIONED = frozenset(("DeleteObjectTagging", "PutObjectAcl", "PutObjectTagging
 _OBJECT_SUBRESOURCES = {"legal-hold": "ObjectLegalHold", "retention": "ObjectRetention"}
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html#object-lock-managing-bypass
 _BYPASS = "BypassGovernanceRetention"
+# The condition keys of what a request writes, which say nothing of what it copies.
+_OF_REQUEST = ("s3:requestobjecttag", "s3:versionid", "s3:x-amz-")
 _LISTING_KEYS = {"prefix": "s3:prefix", "delimiter": "s3:delimiter", "max-keys": "s3:max-keys"}
 # The actions that take the keys of a listing: for others they have no value.
 _LISTINGS = frozenset(("ListBucket", "ListBucketVersions", "ListBucketMultipartUploads"))
@@ -97,7 +100,7 @@ def s3_accesses(response: Any, bucket: str | None, key: str | None) -> list[Acce
     return [*own, *source, *_key_accesses(response, bucket, key, values)]
 
 
-def _deletions(response: Any, bucket: str, values: dict[str, str]) -> Iterator[Access]:
+def _deletions(response: Any, bucket: str, values: dict[str, Any]) -> Iterator[Access]:
     """Return what each of the objects of a DeleteObjects request needs."""
     try:
         # Expat bounds how far entities may grow, and opens nothing outside the text.
@@ -231,11 +234,39 @@ def _query(response: Any) -> dict[str, list[str]]:
     return parse_qs(response.parsed_url.query, keep_blank_values=True)
 
 
-def _values(response: Any) -> dict[str, str]:
+def _values(response: Any) -> dict[str, Any]:
     version = (_query(response).get("versionId") or [""])[0]
     given = {name: response.headers.get(name) for name in _HEADER_KEYS}
-    values = {f"s3:{name}": value for name, value in given.items() if value}
+    values: dict[str, Any] = {f"s3:{name}": value for name, value in given.items() if value}
+    values |= {"s3:resourceaccount": ACCOUNT_ID, **_tag_values(response)}
     return {**values, "s3:versionid": version} if version else values
+
+
+def _tag_values(response: Any) -> dict[str, Any]:
+    """Return the condition keys of the tags that a request gives to an object.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/tagging-and-policies.html
+    """
+    tags = parse_qsl(response.headers.get("x-amz-tagging") or "", keep_blank_values=True)
+    if not tags and ("tagging" in _query(response) or response.form_data.get("tagging")):
+        tags = _listed_tags(response.form_data.get("tagging") or response.body)
+    if not tags:
+        return {}
+    return {
+        **tag_values("s3:requestobjecttag/", tags),
+        "s3:requestobjecttagkeys": [key for key, _ in tags],
+    }
+
+
+def _listed_tags(body: str | bytes) -> list[tuple[str, str]]:
+    """Return the tags of a Tagging document; none for what is no document."""
+    try:
+        # Expat bounds how far entities may grow, and opens nothing outside the text.
+        document = ElementTree.fromstring(body)  # noqa: S314
+    except ElementTree.ParseError:  # moto says what is wrong with it
+        return []
+    found = document.iterfind("{*}TagSet/{*}Tag")
+    return [(tag.findtext("{*}Key") or "", tag.findtext("{*}Value") or "") for tag in found]
 
 
 def _listing_values(response: Any) -> dict[str, str]:
@@ -243,13 +274,15 @@ def _listing_values(response: Any) -> dict[str, str]:
     return {key: query[name][0] for name, key in _LISTING_KEYS.items() if query.get(name)}
 
 
-def _copied(response: Any, values: dict[str, str]) -> Iterator[Access]:
+def _copied(response: Any, values: dict[str, Any]) -> Iterator[Access]:
     if response.method != "PUT" or not (source := response.headers.get("x-amz-copy-source")):
         return
     # As moto reads it: what policies are asked about is what is copied.
     parsed = urlparse(source)
     path, version = unquote(parsed.path).lstrip("/"), parse_qs(parsed.query).get("versionId")
     bucket, _, key = path.partition("/")
+    values = {key: value for key, value in values.items() if not key.startswith(_OF_REQUEST)}
+    values |= {"s3:versionid": version[0]} if version else {}
     yield Access("s3:GetObjectVersion" if version else "s3:GetObject", path_arn(path), values)
     stored = _stored(response, bucket, key, version[0] if version else None)
     yield from _kms("Decrypt", _key_of(stored), path_arn(path), response.region, values)
@@ -260,7 +293,7 @@ def path_arn(path: str) -> str:
     return f"arn:aws:s3:::{path}"
 
 
-def _key_accesses(response: Any, bucket: str, key: str, values: dict[str, str]) -> Iterable[Access]:
+def _key_accesses(response: Any, bucket: str, key: str, values: dict[str, Any]) -> Iterable[Access]:
     query, action, region = _query(response), response.data["Action"], response.region
     arn = object_arn(bucket, key)
     if "uploadId" in query and response.method in ("PUT", "POST"):
@@ -278,7 +311,7 @@ def _key_accesses(response: Any, bucket: str, key: str, values: dict[str, str]) 
 
 
 def _kms(
-    action: str, key_id: str | None, arn: str, region: str, values: dict[str, str]
+    action: str, key_id: str | None, arn: str, region: str, values: dict[str, Any]
 ) -> Iterator[Access]:
     found = kms_key(key_id, region) if key_id else None
     if found is None:  # S3's own keys are everyone's, and a key that is gone is another error
