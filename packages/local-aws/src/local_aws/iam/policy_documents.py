@@ -11,11 +11,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from moto.iam.exceptions import MalformedPolicyDocument
 from moto.iam.models import iam_backends
 
 from local_aws.core.context import ACCOUNT_ID
-from local_aws.core.patching import patch
 from local_aws.core.refusals import refuse_action
 from local_aws.iam.conditions import as_list, is_operator
 
@@ -81,24 +79,24 @@ def _condition_problem(condition: Any) -> str:
     return ""
 
 
-@patch(
-    "moto.iam.policy_validation.IAMPolicyDocumentValidator.validate",
-    why="takes a principal in a policy of an identity, and any text for a statement's id",
-)
-def validate(original: Any, validator: Any) -> None:
-    """Raise MalformedPolicyDocument for a text that is no policy of a user, group or role.
+def _identity_problem(text: str) -> str:
+    """Return what a policy of a user, group or role must not have, "" for nothing.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_sid.html
     """
-    original(validator)
-    for statement in validator._statements:
+    try:
+        statements = as_list(json.loads(text)["Statement"])
+    except (ValueError, TypeError, KeyError, RecursionError):  # moto says what is wrong
+        return ""
+    for statement in (one for one in statements if isinstance(one, Mapping)):
         if statement.keys() & {"Principal", "NotPrincipal"}:
-            raise MalformedPolicyDocument("Policy document should not specify a principal.")
-        if not _SID.fullmatch(statement.get("Sid") or ""):
-            raise MalformedPolicyDocument(
+            return "Policy document should not specify a principal."
+        if not _SID.fullmatch(str(statement.get("Sid") or "")):
+            return (
                 "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the "
                 f"regular expression {_SID.pattern}"
             )
+    return ""
 
 
 # An account, or what is of another account or of a session: nobody here knows whether it is there.
@@ -152,6 +150,10 @@ def _named_attribute(response: Any) -> Any:
     return response._get_param("AttributeValue") if is_policy else None
 
 
+_OF_IDENTITIES = (
+    *("CreatePolicy", "CreatePolicyVersion"),
+    *("PutGroupPolicy", "PutRolePolicy", "PutUserPolicy"),
+)
 # How a request's policy is found, and the code that the service refuses it with.
 _POLICIES: dict[tuple[str, str], tuple[Find, str]] = {
     ("ecr", "SetRepositoryPolicy"): (_parameter("policyText"), "InvalidParameterException"),
@@ -189,7 +191,12 @@ _NOBODY = {
 
 def refuse_malformed_policy(original: Any, response: Any) -> Any:
     """Answer 400 to a policy that is none; S3's is refused where a bucket gets it."""
-    known = _POLICIES.get((response.boto3_service_name, str(response._get_action())))
+    asked = response.boto3_service_name, str(response._get_action())
+    if asked[0] == "iam" and asked[1] in _OF_IDENTITIES:
+        problem = _identity_problem(str(response._get_param("PolicyDocument")))
+        if problem:
+            return refuse_action(response, "MalformedPolicyDocument", problem)
+    known = _POLICIES.get(asked)
     if known is None:
         return original(response)
     find, code = known
