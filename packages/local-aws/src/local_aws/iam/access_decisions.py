@@ -22,7 +22,7 @@ from local_aws.iam.policy_evaluation import (
     Verdict,
     denial,
     same_documents,
-    uncomputed,
+    unknown_keys_of,
     verdict,
 )
 from local_aws.iam.resource_policies import (
@@ -64,18 +64,18 @@ def denial_message(caller: str, access: Access, denial: Denial) -> str:
     quoted = f'"{access.resource}"' if action.startswith("s3:") else access.resource
     sentence = f"User: {caller} is not authorized to perform: {action} on resource: {quoted}"
     if denial.kind == "trust policy":
-        return f"{sentence}{_uncomputed(denial)}"
+        return f"{sentence}{_unknown(denial)}"
     if denial.explicit:
         reason = f"with an explicit deny in a{_n(denial.kind)} {denial.kind}"
     else:
         reason = f"because no {denial.kind} allows the {action} action"
-    return f"{sentence} {reason}{_uncomputed(denial)}"
+    return f"{sentence} {reason}{_unknown(denial)}"
 
 
-def _uncomputed(denial: Denial) -> str:
-    if not denial.uncomputed:
+def _unknown(denial: Denial) -> str:
+    if not denial.unknown:
         return ""
-    keys = ", ".join(denial.uncomputed)
+    keys = ", ".join(denial.unknown)
     return (
         f" (the embedded AWS has no value for {keys}: such a condition denies, and allows nobody)"
     )
@@ -214,7 +214,7 @@ def _decide(
     )
     if found is not None:
         documents = [*policies.identity, *bounds, *([attached] if attached else [])]
-        found = replace(found, uncomputed=tuple(uncomputed(documents, full)))
+        found = replace(found, unknown=tuple(unknown_keys_of(documents, full)))
     if found is None and isinstance(caller, RoleSession):
         USAGE.add(caller.principal.role_arn, policies.identity, full)
     if found is not None and access.action in TRUST_ACTIONS and _is_trust(found):

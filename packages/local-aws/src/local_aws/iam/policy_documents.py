@@ -15,7 +15,8 @@ from moto.iam.models import iam_backends
 
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.core.refusals import refuse_action
-from local_aws.iam.conditions import as_list, is_operator
+from local_aws.iam.condition_keys import is_known
+from local_aws.iam.conditions import as_list, is_operator, statement_keys
 
 _VERSIONS = ("2012-10-17", "2008-10-17")
 _EITHER = (("Action", "NotAction"), ("Resource", "NotResource"), ("Principal", "NotPrincipal"))
@@ -133,6 +134,19 @@ def _aws_principals(document: Any) -> Iterator[str]:
                 yield from as_list(given.get("AWS", []))
 
 
+def tell_unknown_keys(text: str | bytes) -> None:
+    """Write to the log which condition keys of a policy have no value here, whatever is asked."""
+    if policy_problem(text):
+        return
+    for statement in as_list(json.loads(text)["Statement"]):
+        actions = as_list(statement.get("Action", []))
+        services = {action.partition(":")[0].lower() for action in actions} - {"*"}
+        for key in statement_keys(statement):
+            own = key.partition(":")[0].lower()
+            for service in services if own == "aws" else (own,):
+                is_known(key, service)
+
+
 Find = Callable[[Any], Any]
 
 
@@ -150,10 +164,6 @@ def _named_attribute(response: Any) -> Any:
     return response._get_param("AttributeValue") if is_policy else None
 
 
-_OF_IDENTITIES = (
-    *("CreatePolicy", "CreatePolicyVersion"),
-    *("PutGroupPolicy", "PutRolePolicy", "PutUserPolicy"),
-)
 # How a request's policy is found, and the code that the service refuses it with.
 _POLICIES: dict[tuple[str, str], tuple[Find, str]] = {
     ("ecr", "SetRepositoryPolicy"): (_parameter("policyText"), "InvalidParameterException"),
@@ -178,6 +188,16 @@ def _trust_problem(text: str) -> str:
     return f"Has prohibited field {name}" if name else ""
 
 
+# moto says what else is wrong with these.
+_IDENTITY_POLICIES = frozenset(
+    ("iam", operation)
+    for operation in (
+        *("CreatePolicy", "CreatePolicyVersion", "PutGroupPolicy", "PutRolePolicy"),
+        "PutUserPolicy",
+    )
+)
+
+
 # What a service says of a role or user that does not exist; CloudWatch Logs looks for none.
 _NOBODY = {
     "ecr": "Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Principal not found'",
@@ -191,12 +211,13 @@ _NOBODY = {
 
 def refuse_malformed_policy(original: Any, response: Any) -> Any:
     """Answer 400 to a policy that is none; S3's is refused where a bucket gets it."""
-    asked = response.boto3_service_name, str(response._get_action())
-    if asked[0] == "iam" and asked[1] in _OF_IDENTITIES:
-        problem = _identity_problem(str(response._get_param("PolicyDocument")))
-        if problem:
-            return refuse_action(response, "MalformedPolicyDocument", problem)
+    asked = (response.boto3_service_name, str(response._get_action()))
     known = _POLICIES.get(asked)
+    if asked in _IDENTITY_POLICIES:
+        given = str(response._get_param("PolicyDocument"))
+        tell_unknown_keys(given)
+        if problem := _identity_problem(given):
+            return refuse_action(response, "MalformedPolicyDocument", problem)
     if known is None:
         return original(response)
     find, code = known
@@ -207,6 +228,8 @@ def refuse_malformed_policy(original: Any, response: Any) -> Any:
     if problem:
         sentence = f"Invalid parameter: the policy is not valid: {problem}."
         return refuse_action(response, code, sentence)
+    if text:
+        tell_unknown_keys(text)
     nobody = invalid_principal(json.loads(text)) if text else ""
     if nobody and response.boto3_service_name in _NOBODY:
         sentence = _NOBODY[response.boto3_service_name].format(nobody)

@@ -15,7 +15,8 @@ from local_aws.iam.conditions import (
     conditions_hold,
     matches,
     pattern_of,
-    uncomputed_keys,
+    unknown_keys,
+    unknown_variables,
 )
 
 Document = Mapping[str, Any]
@@ -66,12 +67,12 @@ class Policies:
 class Denial:
     """Why a request is denied: the kind of policy, and whether one denies or none allows.
 
-    `uncomputed` are condition keys that it may be denied for, since nobody knows them here.
+    `unknown` are condition keys that it may be denied for, since nobody knows their values here.
     """
 
     kind: str
     explicit: bool
-    uncomputed: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
 
 def verdict(
@@ -188,7 +189,7 @@ def _root(account_id: str) -> str:
     return f"arn:aws:iam::{account_id}:root"
 
 
-def uncomputed(documents: Iterable[Document], access: Access) -> list[str]:
+def unknown_keys_of(documents: Iterable[Document], access: Access) -> list[str]:
     """Return the condition keys without a value here of statements about an access."""
     return sorted(
         {
@@ -196,7 +197,7 @@ def uncomputed(documents: Iterable[Document], access: Access) -> list[str]:
             for document in documents
             for statement in as_list(document.get("Statement", []))
             if _is_about(statement, access)
-            for key in uncomputed_keys(statement.get("Condition") or {})
+            for key in _unknown(statement, access)
         }
     )
 
@@ -204,13 +205,21 @@ def uncomputed(documents: Iterable[Document], access: Access) -> list[str]:
 def _applies(statement: Mapping[str, Any], access: Access) -> bool:
     """Return whether a statement counts.
 
-    What depends on a key that is not computed here allows nobody, and denies everybody: whether
+    What depends on a key whose value is not known here allows nobody, and denies everybody: whether
     AWS would take it to be met is not known.
     """
     if not _is_about(statement, access):
         return False
-    denies = statement.get("Effect") != "Allow"
-    return denies or not uncomputed_keys(statement.get("Condition") or {})
+    return statement.get("Effect") != "Allow" or not _unknown(statement, access)
+
+
+def _unknown(statement: Mapping[str, Any], access: Access) -> list[str]:
+    service = access.action.partition(":")[0]
+    patterns = statement.get("NotResource", statement.get("Resource", "*"))
+    return [
+        *unknown_variables(patterns, access.values, service),
+        *unknown_keys(statement.get("Condition") or {}, access.values, service),
+    ]
 
 
 def _is_about(statement: Mapping[str, Any], access: Access) -> bool:
@@ -220,12 +229,15 @@ def _is_about(statement: Mapping[str, Any], access: Access) -> bool:
             return False
     elif not any(matches(item.lower(), action) for item in as_list(statement.get("Action", []))):
         return False
+    service = action.partition(":")[0]
     if "NotResource" in statement:
         if _resource_named(statement["NotResource"], access):
             return False
-    elif "Resource" in statement and not _resource_named(statement["Resource"], access):
-        return False
-    return conditions_hold(statement.get("Condition") or {}, values)
+    elif "Resource" in statement:
+        named = _resource_named(statement["Resource"], access)
+        if not named and not unknown_variables(statement["Resource"], values, service):
+            return False
+    return conditions_hold(statement.get("Condition") or {}, values, service)
 
 
 def _resource_named(patterns: Any, access: Access) -> bool:

@@ -8,11 +8,13 @@ from xml.etree import ElementTree
 from moto.s3.models import s3_backends
 
 from local_aws.core.context import ACCOUNT_ID
+from local_aws.iam.condition_keys import UNTOLD
 from local_aws.iam.conditions import tag_values
 from local_aws.iam.pass_role import replication_role
 from local_aws.iam.policy_evaluation import Access
-from local_aws.iam.required_access import common_values
+from local_aws.iam.required_access import common_values, is_encrypted
 from local_aws.iam.resource_policies import kms_key
+from local_aws.iam.signatures import signature_age
 
 # moto names these by its own lights, or takes them for what the bare request would be.
 _ACTIONS = {
@@ -70,11 +72,23 @@ _CODE = {
     ("lambda", "PublishLayerVersion"): "Content",
     ("lambda", "UpdateFunctionCode"): "",
 }
+# The condition keys that headers, or a form's fields, are the values of.
 _HEADER_KEYS = (
     "x-amz-acl",
+    "x-amz-content-sha256",
+    "x-amz-copy-source",
+    "x-amz-grant-full-control",
+    "x-amz-grant-read",
+    "x-amz-grant-read-acp",
+    "x-amz-grant-write",
+    "x-amz-grant-write-acp",
+    "x-amz-metadata-directive",
+    "x-amz-object-ownership",
     "x-amz-server-side-encryption",
     "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-server-side-encryption-customer-algorithm",
     "x-amz-storage-class",
+    "x-amz-website-redirect-location",
 )
 _KEY_HEADER = "x-amz-server-side-encryption-aws-kms-key-id"
 
@@ -119,8 +133,10 @@ def read_accesses(
     arn: str, version: str | None, stored: Any, region: str, headers: Mapping[str, str]
 ) -> list[Access]:
     """Return what it takes to read a stored object, of which a version may be named."""
-    values = common_values(region, headers)
+    content = headers.get("X-Amz-Content-Sha256")
+    values = common_values(region, headers) | _signature_values(headers, {}, {})
     values |= {"s3:versionid": version} if version else {}
+    values |= {"s3:x-amz-content-sha256": content} if content else {}
     action = "s3:GetObjectVersion" if version else "s3:GetObject"
     return [
         Access(action, arn, values),
@@ -236,10 +252,47 @@ def _query(response: Any) -> dict[str, list[str]]:
 
 def _values(response: Any) -> dict[str, Any]:
     version = (_query(response).get("versionId") or [""])[0]
-    given = {name: response.headers.get(name) for name in _HEADER_KEYS}
-    values: dict[str, Any] = {f"s3:{name}": value for name, value in given.items() if value}
-    values |= {"s3:resourceaccount": ACCOUNT_ID, **_tag_values(response)}
+    form = {name.lower(): value for name, value in (response.form_data or {}).items()}
+    if form.get("acl"):  # a form's fields have the names of headers, but for this one
+        form["x-amz-acl"] = form["acl"]
+    given = {name: response.headers.get(name) or form.get(name) for name in _HEADER_KEYS}
+    values: dict[str, Any] = {f"s3:{name}": str(value) for name, value in given.items() if value}
+    values |= _tag_values(response)
+    values |= _signature_values(response.headers, _query(response), form)
     return {**values, "s3:versionid": version} if version else values
+
+
+def _signature_values(
+    headers: Mapping[str, str], query: Mapping[str, list[str]], form: Mapping[str, Any]
+) -> dict[str, str]:
+    """Return the condition keys of how a request is signed, and of what each request has.
+
+    `form` has the fields of a form that is posted, by their names in lower case.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/bucket-policy-s3-sigv4-conditions.html
+    """
+    found = {"s3:resourceaccount": ACCOUNT_ID}
+    found |= {"s3:tlsversion": "1.3"} if is_encrypted(headers) else {}
+    authorization = headers.get("Authorization") or ""
+    if authorization:
+        version = "AWS" if authorization.startswith("AWS ") else "AWS4-HMAC-SHA256"
+        dated, kind = headers.get("X-Amz-Date") or "", "REST-HEADER"
+    elif "X-Amz-Credential" in query:
+        version, dated, kind = (
+            "AWS4-HMAC-SHA256",
+            query.get("X-Amz-Date", [""])[0],
+            "REST-QUERY-STRING",
+        )
+    elif "AWSAccessKeyId" in query:
+        version, dated, kind = "AWS", "", "REST-QUERY-STRING"
+    elif form:
+        version = "AWS" if "awsaccesskeyid" in form else "AWS4-HMAC-SHA256"
+        dated, kind = str(form.get("x-amz-date", "")), "POST"
+    else:
+        return found
+    age = signature_age(dated)
+    aged = {"s3:signatureage": UNTOLD if age is None else str(age)}
+    return {**found, **aged, "s3:authtype": kind, "s3:signatureversion": version}
 
 
 def _tag_values(response: Any) -> dict[str, Any]:
