@@ -178,7 +178,7 @@ def log_group(aws: Aws, name: str, tag: dict[str, str]) -> tuple[str, str, dict[
 
 
 def role(aws: Aws, name: str, tag: dict[str, str]) -> tuple[str, str, dict[str, str]]:
-    trust = policy(allow("sts:AssumeRole"))
+    trust = policy(TRUST)
     aws.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trust, Tags=[tag])
     return "iam", "get_role", {"RoleName": name}
 
