@@ -106,9 +106,12 @@ def test_a_function_that_waits_for_itself_is_refused_the_17th_time(aws: Aws) -> 
         request.headers["X-Amzn-Trace-Id"] = sent[0]
 
     client.meta.events.register("before-send.lambda.Invoke", send)
-    for _ in range(MAX_INVOCATIONS):
-        sent[0] = json.load(client.invoke(FunctionName=name)["Payload"])
-    assert error_code(client.invoke, FunctionName=name) == "RecursiveInvocationException"
+    try:
+        for _ in range(MAX_INVOCATIONS):
+            sent[0] = json.load(client.invoke(FunctionName=name)["Payload"])
+        assert error_code(client.invoke, FunctionName=name) == "RecursiveInvocationException"
+    finally:  # other tests have the same client
+        client.meta.events.unregister("before-send.lambda.Invoke", send)
 
 
 def test_a_function_that_publishes_to_its_own_topic_runs_16_times(aws: Aws) -> None:
