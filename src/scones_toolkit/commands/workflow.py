@@ -109,7 +109,7 @@ def results(
 def redrive(
     project: Project,
     *,
-    run: Annotated[str, "an execution's name or ARN; default: the dead-letter queue"] = "",
+    run: Annotated[str, "an execution's name or ARN, or last; default: the dead-letter queue"] = "",
     all: Annotated[bool, "also images whose error is permanent"] = False,
 ) -> None:
     """Classify failed images again if a retry may help: of the dead-letter queue or of a run."""
