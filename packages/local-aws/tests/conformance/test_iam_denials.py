@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from local_aws.testing.aws import ACCOUNT, REGION, Aws, package, unique
+from local_aws.testing.aws import ACCOUNT, REGION, Aws, package, policy, unique
 from local_aws.testing.callers import IAM_ARN, Caller, allow, denied
 
 US = "us-east-1:123456789012"
@@ -203,3 +203,31 @@ def test_a_denial_of_one_resource_holds_where_everything_else_is_allowed(aws: Aw
     assert "GetLayerVersion" in denied(client.create_function, **made, **layered)["Message"]
     delete = caller.client("iam").delete_open_id_connect_provider
     denied(delete, OpenIDConnectProviderArn=provider_arn)
+
+
+def test_the_policy_of_a_repository_and_of_a_bus_denies(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_aws-services-that-work-with-iam.html"""
+    ecr, events, name = aws.client("ecr"), aws.client("events"), unique("closed")
+    ecr.create_repository(repositoryName=name)
+    nobody = {"Effect": "Deny", "Principal": "*"}
+    closed = policy(nobody | {"Action": ["ecr:BatchGetImage", "ecr:ListImages"]})
+    ecr.set_repository_policy(repositoryName=name, policyText=closed)
+    bus = events.create_event_bus(Name=name)["EventBusArn"]
+    own = {"Sid": "own", "Action": "events:PutEvents", "Resource": bus}
+    events.put_permission(EventBusName=name, Policy=policy(nobody | own))
+    caller = Caller(aws, allow("*"))
+    denied(caller.client("ecr").list_images, repositoryName=name)
+    caller.client("ecr").describe_repositories(repositoryNames=[name])
+    entry = {"Source": "s", "DetailType": "d", "Detail": "{}"}
+    put = caller.client("events").put_events
+    assert "resource-based" in denied(put, Entries=[{**entry, "EventBusName": name}])["Message"]
+    put(Entries=[entry])
+
+
+def test_the_policy_of_a_repository_allows_whom_it_names(aws: Aws) -> None:
+    ecr, name, caller = aws.client("ecr"), unique("open"), Caller(aws)
+    ecr.create_repository(repositoryName=name)
+    named = {"Effect": "Allow", "Principal": {"AWS": caller.arn}, "Action": "ecr:ListImages"}
+    ecr.set_repository_policy(repositoryName=name, policyText=policy(named))
+    assert caller.client("ecr").list_images(repositoryName=name)["imageIds"] == []
+    denied(caller.client("ecr").describe_images, repositoryName=name)

@@ -55,6 +55,7 @@ def create_session(original: Any, session: Any, *args: Any, **more: Any) -> None
     session.policy_arns = given.policy_arns
     session.tags, session.source_identity = given.tags, given.source_identity
     session.role_id = role_id(session.role_arn)
+    session.issued = CLOCK.now().isoformat(timespec="seconds")
     session.expiration += timedelta(seconds=CLOCK.advanced_seconds)
 
 

@@ -15,7 +15,8 @@ from moto.iam.models import iam_backends
 
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.core.refusals import refuse_action
-from local_aws.iam.conditions import as_list, is_operator
+from local_aws.iam.condition_keys import is_known
+from local_aws.iam.conditions import as_list, is_operator, statement_keys
 
 _VERSIONS = ("2012-10-17", "2008-10-17")
 _EITHER = (("Action", "NotAction"), ("Resource", "NotResource"), ("Principal", "NotPrincipal"))
@@ -112,6 +113,19 @@ def _aws_principals(document: Any) -> Iterator[str]:
                 yield from as_list(given.get("AWS", []))
 
 
+def tell_unknown_keys(text: str | bytes) -> None:
+    """Write to the log which condition keys of a policy have no value here, whatever is asked."""
+    if policy_problem(text):
+        return
+    for statement in as_list(json.loads(text)["Statement"]):
+        actions = as_list(statement.get("Action", []))
+        services = {action.partition(":")[0].lower() for action in actions} - {"*"}
+        for key in statement_keys(statement):
+            own = key.partition(":")[0].lower()
+            for service in services if own == "aws" else (own,):
+                is_known(key, service)
+
+
 Find = Callable[[Any], Any]
 
 
@@ -145,6 +159,16 @@ _POLICIES: dict[tuple[str, str], tuple[Find, str]] = {
 }
 
 
+# moto says what is wrong with these.
+_IDENTITY_POLICIES = frozenset(
+    ("iam", operation)
+    for operation in (
+        *("CreatePolicy", "CreatePolicyVersion", "PutGroupPolicy", "PutRolePolicy"),
+        "PutUserPolicy",
+    )
+)
+
+
 # What a service says of a role or user that does not exist; CloudWatch Logs looks for none.
 _NOBODY = {
     "ecr": "Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Principal not found'",
@@ -158,7 +182,10 @@ _NOBODY = {
 
 def refuse_malformed_policy(original: Any, response: Any) -> Any:
     """Answer 400 to a policy that is none; S3's is refused where a bucket gets it."""
-    known = _POLICIES.get((response.boto3_service_name, str(response._get_action())))
+    asked = (response.boto3_service_name, str(response._get_action()))
+    known = _POLICIES.get(asked)
+    if asked in _IDENTITY_POLICIES:
+        tell_unknown_keys(str(response._get_param("PolicyDocument")))
     if known is None:
         return original(response)
     find, code = known
@@ -167,6 +194,8 @@ def refuse_malformed_policy(original: Any, response: Any) -> Any:
     if problem:
         sentence = f"Invalid parameter: the policy is not valid: {problem}."
         return refuse_action(response, code, sentence)
+    if text:
+        tell_unknown_keys(text)
     nobody = invalid_principal(json.loads(text)) if text else ""
     if nobody and response.boto3_service_name in _NOBODY:
         sentence = _NOBODY[response.boto3_service_name].format(nobody)

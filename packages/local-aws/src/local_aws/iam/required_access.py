@@ -110,11 +110,13 @@ def is_encrypted(headers: Mapping[str, str]) -> bool:
 
 # The condition keys that headers of a request are the values of.
 _HEADER_KEYS = {"Referer": "aws:referer", "User-Agent": "aws:useragent"}
+# Others that keys are made of.
+_CONDITION_HEADERS = ("Authorization", "X-Amz-Content-Sha256", "X-Amz-Date", "X-Forwarded-Proto")
 
 
 def condition_headers(environ: Mapping[str, Any]) -> dict[str, str]:
     """Return the headers of a WSGI request that conditions are about."""
-    names = ("X-Forwarded-Proto", *_HEADER_KEYS)
+    names = (*_CONDITION_HEADERS, *_HEADER_KEYS)
     sent = {name: environ.get(f"HTTP_{name.upper().replace('-', '_')}") for name in names}
     return {name: str(value) for name, value in sent.items() if value is not None}
 
@@ -136,9 +138,21 @@ def common_values(region: str, headers: Mapping[str, str]) -> dict[str, str]:
 
 
 _PARAMETERS = {
-    "application-autoscaling": {"ServiceNamespace": "application-autoscaling:service-namespace"},
+    "application-autoscaling": {
+        "ScalableDimension": "application-autoscaling:scalable-dimension",
+        "ServiceNamespace": "application-autoscaling:service-namespace",
+    },
     "cloudwatch": {"Namespace": "cloudwatch:namespace"},
+    "iam": {"AWSServiceName": "iam:awsservicename"},
+    "kms": {
+        "GranteePrincipal": "kms:granteeprincipal",
+        "PendingWindowInDays": "kms:schedulekeydeletionpendingwindowindays",
+        "RetiringPrincipal": "kms:retiringprincipal",
+    },
+    "lambda": {"AuthType": "lambda:functionurlauthtype", "Principal": "lambda:principal"},
+    "sns": {"Endpoint": "sns:endpoint", "Protocol": "sns:protocol"},
     "sts": {
+        "DurationSeconds": "sts:durationseconds",
         "ExternalId": "sts:externalid",
         "RoleSessionName": "sts:rolesessionname",
         "SourceIdentity": "sts:sourceidentity",
@@ -167,11 +181,31 @@ def request_values(
     if service == "kms":
         # Only other AWS services create grants on behalf of a caller.
         found["kms:grantisforawsresource"] = "false"
+        found["kms:calleraccount"] = ACCOUNT_ID
+        found |= encryption_context(response._get_param("EncryptionContext"))
+    if service == "lambda" and (layers := parameter_values(response, "Layers")):
+        found["lambda:layer"] = layers
+    if service == "sts" and (passed := parameter_values(response, "TransitiveTagKeys")):
+        found["sts:transitivetagkeys"] = passed
+    if service == "iam" and str(response._get_action()).startswith(("Attach", "Detach")):
+        # For what makes or changes the policy itself, it has no value.
+        found["iam:policyarn"] = parameter_values(response, "PolicyArn")
     if service == "iam" and (boundary := _boundary(response)):
         found["iam:permissionsboundary"] = boundary
     if tags:
         found["aws:tagkeys"] = list(tags)
     return {**found, **tag_values("aws:requesttag/", tags.items())}
+
+
+def encryption_context(context: Any) -> dict[str, str | Sequence[str]]:
+    """Return the condition keys of the context that something is encrypted in.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-encryption-context
+    """
+    if not isinstance(context, Mapping) or not context:
+        return {}
+    pairs = {f"kms:encryptioncontext:{str(key).lower()}": str(context[key]) for key in context}
+    return {**pairs, "kms:encryptioncontextkeys": [str(key) for key in context]}
 
 
 def _boundary(response: Any) -> str:

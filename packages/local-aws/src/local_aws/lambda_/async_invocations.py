@@ -32,6 +32,8 @@ from local_aws.lambda_.pools import LambdaPools, Outcome, Throttled
 
 _RETRY_SECONDS = (60.0, 120.0)
 _MAX_AGE_SECONDS = 21_600
+# "The retry interval increases exponentially from 1 second after the first attempt to a maximum of
+# 5 minutes": https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 _MAX_THROTTLE_SECONDS = 300.0
 _THREADS = 32
 _log = logging.getLogger(__name__)

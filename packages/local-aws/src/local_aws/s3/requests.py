@@ -24,7 +24,7 @@ from moto.s3.models import FakeDeleteMarker
 
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.core.patching import patch
-from local_aws.iam.policy_documents import invalid_principal, policy_problem
+from local_aws.iam.policy_documents import invalid_principal, policy_problem, tell_unknown_keys
 
 MAX_KEY_BYTES = 1_024
 MAX_METADATA_BYTES = 2_048
@@ -147,6 +147,7 @@ def require_policy(text: str | bytes) -> None:
         raise S3ClientError("MalformedPolicy", f"Policy has invalid syntax: {problem}")
     if invalid_principal(policy):
         raise S3ClientError("MalformedPolicy", "Invalid principal in policy")
+    tell_unknown_keys(text)
 
 
 @patch(f"{_RESPONSE}._tagging_from_xml", why="takes the last of several tags with one key")
