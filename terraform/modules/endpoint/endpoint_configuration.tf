@@ -49,6 +49,13 @@ locals {
       kms_key_arn = local.has_instances && alltrue([
         for id in compact([pair.release, pair.second]) : !can(regex(local.nvme, var.releases[id].instance_type))
       ]) ? var.kms_key_arn : null
+      # SageMaker updates an endpoint only to a new configuration, so other settings of the update alone
+      # need one too.
+      rollout = !local.has_instances ? null : {
+        settings       = var.rollout
+        by_confidence  = var.review_rollback != null
+        ignored_alarms = key == local.active_pair ? var.ignored_alarms : []
+      }
       shadow = pair.second == null || !local.shadowed ? null : {
         model_name     = local.model_names[pair.second]
         instance_type  = var.releases[pair.second].instance_type
@@ -63,10 +70,6 @@ locals {
         share          = var.challenger.share
         variant        = var.challenger.variant
       }
-      # UpdateEndpoint takes a new configuration each time, and the endpoint is updated once more when
-      # all alarms watch it again.
-      }, key != local.active_pair || length(var.ignored_alarms) == 0 ? {} : {
-      ignored_alarms = var.ignored_alarms
     })
   }
 
