@@ -51,17 +51,17 @@ run "one_release" {
   }
 
   assert {
-    condition     = toset([for o in aws_sagemaker_endpoint_configuration.this["one"].data_capture_config[0].capture_options : o.capture_mode]) == toset(["Input", "Output"])
+    condition     = toset([for o in one([for key, c in aws_sagemaker_endpoint_configuration.this : c if startswith(key, "one/")]).data_capture_config[0].capture_options : o.capture_mode]) == toset(["Input", "Output"])
     error_message = "Requests and answers must both be captured."
   }
 
   assert {
-    condition     = aws_sagemaker_endpoint_configuration.this["one"].data_capture_config[0].kms_key_id == var.kms_key_arn
+    condition     = one([for key, c in aws_sagemaker_endpoint_configuration.this : c if startswith(key, "one/")]).data_capture_config[0].kms_key_id == var.kms_key_arn
     error_message = "Captured records must be encrypted with the environment's key."
   }
 
   assert {
-    condition     = toset(aws_sagemaker_endpoint_configuration.this["one"].data_capture_config[0].capture_content_type_header[0].json_content_types) == toset(["application/json"])
+    condition     = toset(one([for key, c in aws_sagemaker_endpoint_configuration.this : c if startswith(key, "one/")]).data_capture_config[0].capture_content_type_header[0].json_content_types) == toset(["application/json"])
     error_message = "Without the JSON content type, answers are captured as Base64."
   }
 
@@ -139,7 +139,7 @@ run "another_machine_same_model" {
   }
 
   assert {
-    condition     = aws_sagemaker_endpoint_configuration.this["one"].kms_key_arn == null
+    condition     = one([for key, c in aws_sagemaker_endpoint_configuration.this : c if startswith(key, "one/")]).kms_key_arn == null
     error_message = "SageMaker refuses a volume key for types with local NVMe storage."
   }
 }
