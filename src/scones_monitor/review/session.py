@@ -11,7 +11,13 @@ from scones_core.reviews import Action, Agreement, Answer, agreement, current_an
 from scones_images import ImageError
 from scones_monitor.review.images import ImageFolder, Picture, render
 from scones_monitor.review.journal import AnswerJournal
-from scones_monitor.review.sources import Candidate, Source, SourceUnavailable, of_answer
+from scones_monitor.review.sources import (
+    Candidate,
+    NotReadable,
+    Source,
+    SourceUnavailable,
+    of_answer,
+)
 
 AHEAD = 6
 """Images that are loaded before they are asked for."""
@@ -44,6 +50,8 @@ class Unusable:
 
     candidate: Candidate
     reason: str
+    closable: bool = True
+    """Whether nobody can decide it any more."""
 
 
 @dataclass(slots=True)
@@ -154,6 +162,7 @@ class ReviewSession:
                 "skipped": len(self._skipped),
                 "left": len(self._ready) + len(self._taken) + self._remaining,
                 "unusable": len(self._unusable),
+                "closable": sum(one.closable for one in self._unusable.values()),
                 "closed": len(self.closed),
                 "duplicates": self._duplicates,
             },
@@ -342,12 +351,13 @@ class ReviewSession:
             return self._state()
 
     def close_unusable(self) -> dict[str, Any]:
-        """Take the images that cannot be shown out of the source, and return the page's state.
+        """Take the images that nobody can decide out of the source, and return the page's state.
 
-        `closed` has them then. Those that the source does not let go stay, and come again.
+        `closed` has them then. Those that others may be shown stay in the source, and those that
+        it does not let go come again.
         """
         with self._changed:
-            waiting = list(self._unusable.items())
+            waiting = [(name, one) for name, one in self._unusable.items() if one.closable]
         for name, unusable in waiting:
             try:
                 self._source.settle(unusable.candidate)
@@ -466,7 +476,8 @@ class ReviewSession:
         except ImageError as error:
             with self._changed:
                 name = (frozenset(candidate.image.items()), candidate.inference_id, candidate.file)
-                self._unusable[name] = Unusable(candidate, str(error))
+                closable = not isinstance(error, NotReadable)
+                self._unusable[name] = Unusable(candidate, str(error), closable)
             return
         held = self._held.get(picture.sha256)
         if held is not None and self._put_aside(held, candidate):

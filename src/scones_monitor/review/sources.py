@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Literal, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
@@ -30,12 +31,31 @@ _NEVER = (
     "KeyTooLongError",
     "MethodNotAllowed",
 )
+# What is refused of every image, and may be given at another try: new credentials, a set clock.
+_SESSION_WIDE = (
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+    "RequestTimeout",
+    "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TokenRefreshRequired",
+    "TooManyRequestsException",
+)
 _EXPIRED = ("ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight")
 _MAX_MESSAGES = 10
 
 
 class SourceUnavailable(Exception):
     """S3 or SQS cannot be reached or refuses; another try may succeed."""
+
+
+class NotReadable(ImageError):
+    """An image that this reviewer is not given, as by a policy; somebody else may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +310,11 @@ class Images:
         self._client: Any = None
 
     def __call__(self, candidate: Candidate) -> bytes:
-        """Return an image's bytes; raises ImageError with the reason, SourceUnavailable."""
+        """Return an image's bytes.
+
+        Raises ImageError with the reason, NotReadable where only others may get it, and
+        SourceUnavailable.
+        """
         if candidate.file:
             location = {"Bucket": self._bucket, "Key": f"{self._prefix}{candidate.file}"}
         else:
@@ -313,6 +337,11 @@ class Images:
                 raise ImageError("the image was deleted or replaced since") from error
             if code in _NEVER:
                 raise ImageError(f"S3 does not give it ({code})") from error
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            if status < HTTPStatus.INTERNAL_SERVER_ERROR and code not in _SESSION_WIDE:
+                raise NotReadable(
+                    f"S3 does not give it to you ({code}); others may see it"
+                ) from error
             raise SourceUnavailable(f"S3 refuses s3://{location['Bucket']}: {error}") from error
         except (BotoCoreError, OSError) as error:
             self._client = None

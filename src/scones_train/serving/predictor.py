@@ -2,6 +2,8 @@
 
 import contextlib
 import functools
+import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -22,7 +24,11 @@ INPUT, OUTPUT = "images", "probabilities"
 # A graph of 400 bytes can ask for any size of its values.
 MAX_MEMORY_BYTES = 2 << 30
 MAX_SECONDS = 60.0
-"""For one image: what SageMaker waits for a container's answer, see InvokeEndpoint."""
+"""For one image: what SageMaker waits for a container's answer, see InvokeEndpoint.
+
+A run is ended before its next node. One node may take hours, which ONNX Runtime cannot end: after
+twice the time the process ends. A container starts another worker then.
+"""
 _LOOK_SECONDS = 0.2
 # To load a graph takes time that grows with the square of its nodes; networks here have 300.
 MAX_NODES = 5_000
@@ -66,8 +72,8 @@ class Predictor:
         another order and differ in the last digits, and on one thread it is no faster. On all
         cores the same sums are shared out, and one image is answered sooner; several at once
         are answered sooner each on one core. Raises MalformedArtifact for a graph that fails,
-        needs over MAX_MEMORY_BYTES or, by more than one of its nodes, over `max_seconds` for an
-        image, or answers something else.
+        needs over MAX_MEMORY_BYTES or over `max_seconds` for an image, or answers something else;
+        one node that takes over twice that time ends the process.
         """
         session = self._on_all_cores if all_cores else self._session
         parts = [self._run(session, images[row : row + 1]) for row in range(len(images))]
@@ -103,11 +109,12 @@ class Predictor:
 class _Runs:
     """The runs of this process. One thread ends those whose time is over, before their next node.
 
-    A timer for each run would be a thread for each image.
+    It ends the process where a run does not come to a next node for as long again. A timer for each
+    run would be a thread for each image.
     """
 
     def __init__(self) -> None:
-        self._ends: dict[int, tuple[float, ort.RunOptions]] = {}
+        self._ends: dict[int, tuple[float, float, ort.RunOptions]] = {}
         self._lock = threading.Lock()
         self._watched = False
 
@@ -116,7 +123,7 @@ class _Runs:
         """Yield the options of a run that is ended after so many seconds."""
         options = ort.RunOptions()
         with self._lock:
-            self._ends[id(options)] = (time.monotonic() + seconds, options)
+            self._ends[id(options)] = (time.monotonic(), seconds, options)
             if not self._watched:
                 self._watched = True
                 threading.Thread(target=self._watch, name="graph-runs", daemon=True).start()
@@ -129,9 +136,16 @@ class _Runs:
         while True:
             time.sleep(_LOOK_SECONDS)
             now = time.monotonic()
-            for end, options in list(self._ends.values()):
-                if end <= now:
+            for began, seconds, options in list(self._ends.values()):
+                if now >= began + seconds:
                     options.terminate = True
+                if now >= began + 2 * seconds:
+                    sys.stderr.write(
+                        f"{GRAPH} takes over {2 * seconds:g} s for one node of an image, which "
+                        "only the end of this process ends; use another model.\n"
+                    )
+                    sys.stderr.flush()
+                    os._exit(1)
 
 
 _RUNS = _Runs()

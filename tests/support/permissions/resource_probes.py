@@ -163,6 +163,6 @@ def without(document: dict[str, Any], sid: str) -> str:
     less = [statement for statement in document["Statement"] if statement["Sid"] != sid]
     assert len(less) == len(document["Statement"]) - 1
     resource = document["Statement"][0]["Resource"]
-    nobody = {"Effect": "Deny", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:role/nobody"}}
+    nobody = {"Effect": "Deny", "Principal": {"AWS": "arn:aws:iam::111111111111:role/nobody"}}
     nothing = {**nobody, "Action": "s3:GetBucketWebsite", "Resource": resource}
     return policy(*(less or [nothing]))

@@ -77,12 +77,12 @@ DIFFERENCES = (
     ),
     Difference(
         service="lambda",
-        operation="get_function_recursion_config",
+        operation="get_runtime_management_config",
         parameters={"FunctionName": "any"},
         differs="an action that moto lacks",
         reason="moto answers it with a fault, which clients would try again for minutes.",
         code="NotImplemented",
-        says="recursion-config",
+        says="runtime-management-config",
     ),
     Difference(
         service="cloudwatch",

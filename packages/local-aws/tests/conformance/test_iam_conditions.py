@@ -1,13 +1,17 @@
 """Conditions of policies: tags of resources and requests, boundaries, namespaces."""
 
+import http.client
 import uuid
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from local_aws.testing.aws import Aws, policy
+from local_aws.testing.aws import ACCOUNT, Aws, policy, unique
 from local_aws.testing.callers import IAM_ARN, Caller, allow, denied
+
+DENY = {"Effect": "Deny", "Action": "*", "Resource": "*"}
 
 
 def test_a_condition_on_a_resources_tag_distinguishes_resources(aws: Aws) -> None:
@@ -146,22 +150,79 @@ def key(aws: Aws, name: str, tag: dict[str, str]) -> tuple[str, str, dict[str, s
     return "kms", "describe_key", {"KeyId": made}
 
 
-@pytest.mark.parametrize(
-    "create", [group, topic, state_machine, key], ids=lambda made: made.__name__
-)
+def table(aws: Aws, name: str, tag: dict[str, str]) -> tuple[str, str, dict[str, str]]:
+    aws.client("dynamodb").create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        Tags=[tag],
+    )
+    return "dynamodb", "describe_table", {"TableName": name}
+
+
+def repository(aws: Aws, name: str, tag: dict[str, str]) -> tuple[str, str, dict[str, str]]:
+    aws.client("ecr").create_repository(repositoryName=name, tags=[tag])
+    return "ecr", "list_images", {"repositoryName": name}
+
+
+def bus(aws: Aws, name: str, tag: dict[str, str]) -> tuple[str, str, dict[str, str]]:
+    aws.client("events").create_event_bus(Name=name, Tags=[tag])
+    return "events", "describe_event_bus", {"Name": name}
+
+
+def log_group(aws: Aws, name: str, tag: dict[str, str]) -> tuple[str, str, dict[str, str]]:
+    aws.client("logs").create_log_group(logGroupName=name, tags={tag["Key"]: tag["Value"]})
+    return "logs", "describe_log_streams", {"logGroupName": name}
+
+
+def role(aws: Aws, name: str, tag: dict[str, str]) -> tuple[str, str, dict[str, str]]:
+    trust = policy(allow("sts:AssumeRole"))
+    aws.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trust, Tags=[tag])
+    return "iam", "get_role", {"RoleName": name}
+
+
+def user(aws: Aws, name: str, tag: dict[str, str]) -> tuple[str, str, dict[str, str]]:
+    aws.client("iam").create_user(UserName=name)
+    aws.client("iam").tag_user(UserName=name, Tags=[tag])
+    return "iam", "get_user", {"UserName": name}
+
+
+def budget(aws: Aws, name: str, tag: dict[str, str]) -> tuple[str, str, dict[str, str]]:
+    limit = {"Amount": "1", "Unit": "USD"}
+    aws.client("budgets").create_budget(
+        AccountId=ACCOUNT,
+        Budget={
+            "BudgetName": name,
+            "BudgetType": "COST",
+            "TimeUnit": "MONTHLY",
+            "BudgetLimit": limit,
+        },
+        ResourceTags=[tag],
+    )
+    return "budgets", "describe_budget", {"AccountId": ACCOUNT, "BudgetName": name}
+
+
+TAGGED = [group, topic, state_machine, key, table, repository, bus, log_group, role, user, budget]
+
+
+@pytest.mark.parametrize("create", TAGGED, ids=lambda made: made.__name__)
 def test_tags_of_other_resources_count_as_well(
     aws: Aws, create: Callable[[Aws, str, dict[str, str]], tuple[str, str, dict[str, str]]]
 ) -> None:
     ours = {"StringEquals": {"aws:ResourceTag/project": "ours"}}
-    caller = Caller(aws, allow(["kms:*", "sagemaker:*", "sns:*", "states:*"], Condition=ours))
+    caller = Caller(aws, allow("*", Condition=ours))
+    theirs = {"StringEquals": {"aws:ResourceTag/project": "theirs"}}
+    bounded = Caller(aws, allow("*"), DENY | {"Condition": theirs})
     for project in ("ours", "theirs"):
         name = f"{project}-{uuid.uuid4().hex[:8]}"
         service, action, known_by = create(aws, name, {"Key": "project", "Value": project})
-        read = getattr(caller.client(service), action)
-        if project == "ours":
-            assert read(**known_by)["ResponseMetadata"]["HTTPStatusCode"] == 200
-        else:
-            denied(read, **known_by)
+        for one in (caller, bounded):
+            read = getattr(one.client(service), action)
+            if project == "ours":
+                assert read(**known_by)["ResponseMetadata"]["HTTPStatusCode"] == 200
+            else:
+                denied(read, **known_by)
 
 
 @pytest.mark.parametrize(
@@ -209,3 +270,137 @@ def test_the_tagging_api_has_actions_of_its_own_and_needs_those_of_the_resources
     assert "SNS:TagResource" in denied(tagger.tag_resources, **given)["Message"]
     both = Caller(aws, allow(["tag:TagResources", "sns:TagResource"], "*"))
     assert both.client("resourcegroupstaggingapi").tag_resources(**given)
+
+
+def test_conditions_on_tags_of_objects_count(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/tagging-and-policies.html"""
+    s3, bucket = aws.client("s3"), unique("tagged")
+    s3.create_bucket(Bucket=bucket)
+    for key, tagging in (("secret", "class=secret"), ("open", "class=open"), ("bare", "")):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"x", Tagging=tagging)
+    existing = {"StringEquals": {"s3:ExistingObjectTag/class": "secret"}}
+    reader = Caller(aws, allow("s3:*"), DENY | {"Condition": existing}).client("s3")
+    reader.get_object(Bucket=bucket, Key="open")
+    reader.get_object(Bucket=bucket, Key="bare")
+    denied(reader.get_object, Bucket=bucket, Key="secret")
+    denied(reader.copy_object, Bucket=bucket, Key="copy", CopySource=f"{bucket}/secret")
+    denied(reader.put_object_tagging, Bucket=bucket, Key="secret", Tagging={"TagSet": []})
+    given = {"StringEquals": {"s3:RequestObjectTag/class": "open"}}
+    writer = Caller(aws, allow("s3:PutObject*", Condition=given)).client("s3")
+    new = {"Bucket": bucket, "Key": "new"}
+    writer.put_object(**new, Body=b"", Tagging="class=open")
+    denied(writer.put_object, **new, Body=b"", Tagging="class=secret")
+    denied(writer.put_object, **new, Body=b"")
+    for value, may in (("open", True), ("secret", False)):
+        tags = {"TagSet": [{"Key": "class", "Value": value}]}
+        if may:
+            writer.put_object_tagging(**new, Tagging=tags)
+        else:
+            denied(writer.put_object_tagging, **new, Tagging=tags)
+
+
+@pytest.mark.parametrize(
+    ("condition", "presigned", "refused"),
+    [
+        ({"StringNotEquals": {"s3:authType": "REST-HEADER"}}, True, True),
+        ({"StringNotEquals": {"s3:authType": "REST-HEADER"}}, False, False),
+        ({"StringNotEquals": {"s3:signatureversion": "AWS4-HMAC-SHA256"}}, False, False),
+        ({"NumericGreaterThan": {"s3:signatureAge": "3600000"}}, True, False),
+        ({"NumericGreaterThan": {"s3:signatureAge": "-1"}}, True, True),
+        ({"NumericLessThan": {"s3:TlsVersion": "1.2"}}, False, False),
+        ({"StringEquals": {"s3:ResourceAccount": ACCOUNT}}, False, True),
+    ],
+)
+def test_conditions_on_how_a_request_is_signed_count(
+    aws: Aws, condition: dict[str, Any], presigned: bool, refused: bool
+) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/bucket-policy-s3-sigv4-conditions.html"""
+    bucket = unique("signed")
+    aws.client("s3").create_bucket(Bucket=bucket)
+    asked = {"Bucket": bucket, "Key": "k"}
+    aws.client("s3").put_object(**asked, Body=b"x")
+    s3 = Caller(aws, allow("s3:*"), DENY | {"Condition": condition}).client("s3")
+    if not presigned:
+        if refused:
+            denied(s3.get_object, **asked)
+        else:
+            assert s3.get_object(**asked)["Body"].read() == b"x"
+        return
+    s3.meta.events.register("choose-signer.s3.*", lambda **_: "s3v4-query")
+    url = urlsplit(s3.generate_presigned_url("get_object", Params=asked))
+    connection = http.client.HTTPConnection(url.netloc, timeout=20)
+    connection.request("GET", f"{url.path}?{url.query}")
+    assert connection.getresponse().status == (403 if refused else 200)
+    connection.close()
+
+
+def test_a_condition_on_the_policy_that_is_attached_counts(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html"""
+    administrator = "arn:aws:iam::aws:policy/AdministratorAccess"
+    own = {"ArnEquals": {"iam:PolicyARN": administrator}}
+    iam, victim = Caller(aws, allow("iam:*"), DENY | {"Condition": own}).client("iam"), Caller(aws)
+    denied(iam.attach_role_policy, RoleName=victim.name, PolicyArn=administrator)
+    other = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
+    iam.attach_role_policy(RoleName=victim.name, PolicyArn=other)
+
+
+def test_a_condition_on_the_context_of_an_encryption_counts(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html"""
+    kms = aws.client("kms")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    of_a, of_b = {"team": "a"}, {"team": "b"}
+    texts = [
+        kms.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext=context)["CiphertextBlob"]
+        for context in (of_a, of_b)
+    ]
+    own = {"StringEquals": {"kms:EncryptionContext:team": "a"}}
+    decrypt = Caller(aws, allow("kms:Decrypt", Condition=own)).client("kms").decrypt
+    assert decrypt(CiphertextBlob=texts[0], EncryptionContext=of_a)["Plaintext"] == b"x"
+    denied(decrypt, CiphertextBlob=texts[1], EncryptionContext=of_b)
+
+
+def test_sessions_of_before_a_time_are_revoked(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html"""
+    caller = Caller(aws, allow("s3:ListAllMyBuckets"))
+    early = caller.client("s3")
+    early.list_buckets()
+    for until, refused in (("2020-01-01T00:00:00Z", False), ("2999-01-01T00:00:00Z", True)):
+        revoked = {"DateLessThan": {"aws:TokenIssueTime": until}}
+        aws.client("iam").put_role_policy(
+            RoleName=caller.name,
+            PolicyName="revoked",
+            PolicyDocument=policy(DENY | {"Condition": revoked}),
+        )
+        if refused:
+            denied(early.list_buckets)
+        else:
+            early.list_buckets()
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["alice"]}},
+        {"StringEqualsIfExists": {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"}},
+        {"StringNotEquals": {"dynamodb:Select": "ALL_ATTRIBUTES"}},
+        {"Null": {"dynamodb:Attributes": "true"}},
+    ],
+)
+def test_a_key_without_a_value_here_allows_nobody_and_denies(
+    aws: Aws, condition: dict[str, Any]
+) -> None:
+    """An operator that holds without a value would let in whom AWS refuses."""
+    table = unique("table")
+    aws.client("dynamodb").create_table(
+        TableName=table,
+        KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    ask = {"TableName": table, "Key": {"k": {"S": "bob"}}}
+    conditioned = Caller(aws, allow("dynamodb:*", Condition=condition)).client("dynamodb")
+    assert "dynamodb:" in denied(conditioned.get_item, **ask)["Message"].partition("(")[2]
+    never = DENY | {"Action": "dynamodb:GetItem", "Condition": condition}
+    caller = Caller(aws, allow("dynamodb:*"), never).client("dynamodb")
+    assert "no value for dynamodb:" in denied(caller.get_item, **ask)["Message"]
+    caller.scan(TableName=table)

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from local_aws.testing.aws import Aws
-from local_aws.testing.callers import IAM_ARN, Caller, denied
+from local_aws.testing.aws import ACCOUNT, REGION, Aws, package, policy, unique
+from local_aws.testing.callers import IAM_ARN, Caller, allow, denied
 
 US = "us-east-1:123456789012"
 CALLS: list[tuple[str, str, dict[str, Any], str, str, str]] = [
@@ -171,3 +171,63 @@ def test_each_protocol_words_a_denial_as_its_service_does(
         f"perform: {action} on resource: {resource} because no identity-based policy allows the "
         f"{action} action"
     )
+
+
+def test_a_denial_of_one_resource_holds_where_everything_else_is_allowed(aws: Aws) -> None:
+    """Operations that policies were asked about `*` for passed every denial of one resource."""
+    logs, events, iam, functions = (aws.client(n) for n in ("logs", "events", "iam", "lambda"))
+    name = unique("kept")
+    logs.create_log_group(logGroupName=name)
+    bus = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"
+    events.create_archive(ArchiveName=name, EventSourceArn=bus)
+    content = {"ZipFile": package({"python/a.py": "SECRET = 1"})}
+    version = functions.publish_layer_version(LayerName=name, Content=content)
+    provider = iam.create_open_id_connect_provider(Url=f"https://{name}.test", ClientIDList=["a"])
+    provider_arn = provider["OpenIDConnectProviderArn"]
+    kept = [
+        f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{name}:*",
+        f"arn:aws:events:{REGION}:{ACCOUNT}:archive/{name}",
+        f"{version['LayerArn']}*",
+        provider_arn,
+    ]
+    caller = Caller(aws, allow("*"), {"Effect": "Deny", "Action": "*", "Resource": kept})
+    query = {"startTime": 0, "endTime": 1, "queryString": "fields @message"}
+    denied(caller.client("logs").start_query, logGroupNames=["other", name], **query)
+    denied(caller.client("events").delete_archive, ArchiveName=name)
+    client = caller.client("lambda")
+    denied(client.get_layer_version, LayerName=name, VersionNumber=version["Version"])
+    denied(client.get_layer_version_by_arn, Arn=version["LayerVersionArn"])
+    denied(client.delete_layer_version, LayerName=name, VersionNumber=version["Version"])
+    made = {"Runtime": "python3.12", "Handler": "a.b", "Role": caller.arn, "Code": content}
+    layered = {"FunctionName": name, "Layers": [version["LayerVersionArn"]]}
+    assert "GetLayerVersion" in denied(client.create_function, **made, **layered)["Message"]
+    delete = caller.client("iam").delete_open_id_connect_provider
+    denied(delete, OpenIDConnectProviderArn=provider_arn)
+
+
+def test_the_policy_of_a_repository_and_of_a_bus_denies(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_aws-services-that-work-with-iam.html"""
+    ecr, events, name = aws.client("ecr"), aws.client("events"), unique("closed")
+    ecr.create_repository(repositoryName=name)
+    nobody = {"Effect": "Deny", "Principal": "*"}
+    closed = policy(nobody | {"Action": ["ecr:BatchGetImage", "ecr:ListImages"]})
+    ecr.set_repository_policy(repositoryName=name, policyText=closed)
+    bus = events.create_event_bus(Name=name)["EventBusArn"]
+    own = {"Sid": "own", "Action": "events:PutEvents", "Resource": bus}
+    events.put_permission(EventBusName=name, Policy=policy(nobody | own))
+    caller = Caller(aws, allow("*"))
+    denied(caller.client("ecr").list_images, repositoryName=name)
+    caller.client("ecr").describe_repositories(repositoryNames=[name])
+    entry = {"Source": "s", "DetailType": "d", "Detail": "{}"}
+    put = caller.client("events").put_events
+    assert "resource-based" in denied(put, Entries=[{**entry, "EventBusName": name}])["Message"]
+    put(Entries=[entry])
+
+
+def test_the_policy_of_a_repository_allows_whom_it_names(aws: Aws) -> None:
+    ecr, name, caller = aws.client("ecr"), unique("open"), Caller(aws)
+    ecr.create_repository(repositoryName=name)
+    named = {"Effect": "Allow", "Principal": {"AWS": caller.arn}, "Action": "ecr:ListImages"}
+    ecr.set_repository_policy(repositoryName=name, policyText=policy(named))
+    assert caller.client("ecr").list_images(repositoryName=name)["imageIds"] == []
+    denied(caller.client("ecr").describe_images, repositoryName=name)

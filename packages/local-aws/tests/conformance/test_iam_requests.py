@@ -194,10 +194,10 @@ def test_an_unsigned_request_to_another_service_is_refused(aws: Aws, service: st
 class User:
     """An IAM user with a key."""
 
-    def __init__(self, aws: Aws, *statements: dict[str, str]) -> None:
+    def __init__(self, aws: Aws, *statements: dict[str, str], **more: Any) -> None:
         self.name, self._iam = unique("user"), aws.client("iam")
         self._url = aws.local.endpoint_url
-        self._iam.create_user(UserName=self.name)
+        self._iam.create_user(UserName=self.name, **more)
         if statements:
             self._iam.put_user_policy(
                 UserName=self.name, PolicyName="own", PolicyDocument=policy(*statements)
@@ -231,6 +231,40 @@ def test_a_users_key_has_the_users_rights_and_those_of_its_groups(aws: Aws, buck
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
     iam.remove_user_from_group(GroupName=group, UserName=user.name)
     denied(s3.get_object, Bucket=bucket, Key="k")
+
+
+def test_a_permissions_boundary_bounds_a_user(aws: Aws, bucket: str) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html"""
+    iam = aws.client("iam")
+    document = policy(allow("s3:ListBucket"))
+    boundary = iam.create_policy(PolicyName=unique("bound"), PolicyDocument=document)
+    arn = boundary["Policy"]["Arn"]
+    user = User(aws, allow("*"), PermissionsBoundary=arn)
+    s3 = user.client("s3")
+    s3.list_objects_v2(Bucket=bucket)
+    assert "permissions boundary" in denied(s3.get_object, Bucket=bucket, Key="k")["Message"]
+    shown = iam.get_user(UserName=user.name)["User"]["PermissionsBoundary"]
+    assert shown["PermissionsBoundaryArn"] == arn
+    iam.delete_user_permissions_boundary(UserName=user.name)
+    assert "PermissionsBoundary" not in iam.get_user(UserName=user.name)["User"]
+    s3.get_object(Bucket=bucket, Key="k")
+    iam.put_user_permissions_boundary(UserName=user.name, PermissionsBoundary=arn)
+    denied(s3.get_object, Bucket=bucket, Key="k")
+
+
+def test_who_may_change_bounded_users_alone_changes_no_other(aws: Aws) -> None:
+    iam = aws.client("iam")
+    arn = iam.create_policy(PolicyName=unique("bound"), PolicyDocument=policy(allow("s3:List*")))
+    arn = arn["Policy"]["Arn"]
+    only = {"StringEquals": {"iam:PermissionsBoundary": arn}}
+    admin = Caller(aws, allow(["iam:CreateUser", "iam:PutUserPolicy"], Condition=only))
+    given = {"PolicyName": "own", "PolicyDocument": policy(allow("*"))}
+    free, bound = User(aws), User(aws, PermissionsBoundary=arn)
+    client = admin.client("iam")
+    denied(client.create_user, UserName=unique("user"))
+    client.create_user(UserName=unique("user"), PermissionsBoundary=arn)
+    denied(client.put_user_policy, UserName=free.name, **given)
+    client.put_user_policy(UserName=bound.name, **given)
 
 
 def test_a_key_that_is_nobodys_or_inactive_is_refused(aws: Aws, bucket: str) -> None:

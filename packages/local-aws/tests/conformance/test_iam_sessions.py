@@ -94,7 +94,7 @@ def test_a_session_of_a_deleted_role_has_no_right_any_more(aws: Aws) -> None:
     read = {"Bucket": role.name, "Key": "k"}
     assert session.get_object(**read)
     delete(aws, role)
-    anybody = allow("s3:GetObject", f"arn:aws:s3:::{role.name}/*", Principal={"AWS": role.arn})
+    anybody = allow("s3:GetObject", f"arn:aws:s3:::{role.name}/*", Principal="*")
     s3.put_bucket_policy(Bucket=role.name, Policy=policy(anybody))
     assert refusal(session.get_object, **read)["Error"]["Code"] == "InvalidAccessKeyId"
     assert refusal(identity.get_caller_identity)["Error"]["Code"] == "InvalidClientTokenId"

@@ -2,10 +2,13 @@
 
 import http.client
 import urllib.parse
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from local_aws.testing.aws import Aws, unique
+from local_aws.testing.refusals import error_code
 
 SCOPE = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, Signature=x"
 # Of each answer its own.
@@ -84,3 +87,26 @@ def test_a_condition_on_the_etag_is_heeded(aws: Aws, stored: tuple[str, str, str
     query = f"versionId={version}"
     assert fetch(aws, path, query, If_Match=etag)[2] == b"0123456789"
     assert fetch(aws, path, query, If_Match='"other"')[0] == 412
+
+
+def test_conditions_of_a_read_are_weighed_together(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html"""
+    s3, name = aws.client("s3"), unique("reads")
+    s3.create_bucket(Bucket=name)
+    tag = s3.put_object(Bucket=name, Key="k", Body=b"x")["ETag"]
+    at = s3.head_object(Bucket=name, Key="k")["LastModified"]
+    past, asked = at - timedelta(days=1), {"Bucket": name, "Key": "k"}
+    cases: list[tuple[dict[str, Any], str | None]] = [
+        ({"IfMatch": tag, "IfUnmodifiedSince": past}, None),
+        ({"IfMatch": "*"}, None),
+        ({"IfMatch": '"other"'}, "412"),
+        ({"IfUnmodifiedSince": past}, "412"),
+        ({"IfNoneMatch": tag, "IfModifiedSince": past}, "304"),
+        ({"IfNoneMatch": "*"}, "304"),
+        ({"IfNoneMatch": '"other"', "IfModifiedSince": at}, None),
+        ({"IfModifiedSince": at}, "304"),
+    ]
+    for conditions, expected in cases:
+        assert error_code(s3.head_object, **asked, **conditions) == expected
+        found = error_code(s3.get_object, **asked, **conditions)
+        assert found == {"412": "PreconditionFailed"}.get(expected or "", expected)

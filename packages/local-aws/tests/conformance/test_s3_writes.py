@@ -5,6 +5,7 @@ import datetime
 import hashlib
 import http.client
 import json
+import socket
 import urllib.parse
 from collections.abc import Iterator
 from typing import Any
@@ -90,6 +91,32 @@ def test_a_chunked_body_that_ends_too_soon_is_not_stored(
     assert answers == [(400, True), whole]
     stored = s3.list_objects_v2(Bucket=bucket).get("Contents", [])
     assert [(one["Key"], one["Size"]) for one in stored] == [("whole", 3)][: whole == (200, False)]
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        ("Content-Length: 100", b"half"),
+        ("Transfer-Encoding: chunked", b"4\r\nhalf\r\n"),
+        ("Transfer-Encoding: chunked", b"4\r\nhalf\r\n-4\r\nmore\r\n0\r\n\r\n"),
+    ],
+)
+def test_an_upload_that_is_cut_off_leaves_the_object_as_it_was(
+    aws: Aws, s3: Any, bucket: str, head: str, body: bytes
+) -> None:
+    s3.put_object(Bucket=bucket, Key="k", Body=b"whole")
+    address = urllib.parse.urlsplit(aws.local.endpoint_url)
+    authorization = STREAMING["Authorization"]
+    with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
+        connection.sendall(f"GET / HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n".encode())
+        assert connection.recv(65_536)
+        lines = f"PUT /{bucket}/k HTTP/1.1\r\nHost: {address.netloc}\r\n"
+        connection.sendall(f"{lines}Authorization: {authorization}\r\n{head}\r\n\r\n".encode())
+        connection.sendall(body)
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.recv(65_536)
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"whole"
 
 
 def conditions(tag: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -252,3 +279,169 @@ def test_deletions_are_published_as_what_they_are(aws: Aws, s3: Any, versioned: 
     )
     events.remove_targets(Rule=rule, Ids=["1"])
     events.delete_rule(Name=rule)
+
+
+def test_what_was_versioned_stays_while_versioning_is_suspended(s3: Any, versioned: str) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/VersionSuspendedBehavior.html"""
+    asked = {"Bucket": versioned, "Key": "k"}
+    first = s3.put_object(**asked, Body=b"1")["VersionId"]
+    s3.put_bucket_versioning(Bucket=versioned, VersioningConfiguration={"Status": "Suspended"})
+    assert "VersionId" not in s3.put_object(**asked, Body=b"2")
+    s3.put_object(**asked, Body=b"3")
+    assert shown(s3, versioned) == ["null", first]
+    assert s3.get_object(**asked, VersionId=first)["Body"].read() == b"1"
+    assert s3.get_object(**asked, VersionId="null")["Body"].read() == b"3"
+    marker = s3.delete_object(**asked)
+    assert (marker["DeleteMarker"], marker["VersionId"]) == (True, "null")
+    s3.delete_object(**asked)
+    assert shown(s3, versioned) == ["marker null", first]
+    assert error_code(s3.get_object, **asked) == "NoSuchKey"
+    s3.put_object(**asked, Body=b"4")
+    assert shown(s3, versioned) == ["null", first]
+    s3.delete_object(**asked, VersionId="null")
+    assert s3.get_object(**asked)["Body"].read() == b"1"
+
+
+def shown(s3: Any, bucket: str) -> list[str]:
+    """Return the versions of a bucket's only key, the latest first."""
+    page = s3.list_object_versions(Bucket=bucket)
+    found = [(one["IsLatest"], one["VersionId"]) for one in page.get("Versions", [])]
+    markers = page.get("DeleteMarkers", [])
+    found += [(one["IsLatest"], f"marker {one['VersionId']}") for one in markers]
+    return [name for _, name in sorted(found, reverse=True)]
+
+
+def test_a_version_of_a_marker_says_so_and_others_stay(s3: Any, versioned: str) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html"""
+    asked = {"Bucket": versioned, "Key": "k"}
+    first = s3.put_object(**asked, Body=b"1")["VersionId"]
+    marker = s3.delete_object(**asked)["VersionId"]
+    s3.delete_object(**asked, VersionId="no-such-version")
+    assert s3.delete_object(**asked, VersionId=marker)["DeleteMarker"] is True
+    assert shown(s3, versioned) == [first]
+    refused = error_code(
+        s3.put_bucket_versioning,
+        Bucket=versioned,
+        VersioningConfiguration={"Status": "Resumed"},
+    )
+    assert refused == "MalformedXML"
+
+
+def test_a_condition_that_s3_does_not_have_is_refused(s3: Any, bucket: str) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html"""
+    tag = s3.put_object(Bucket=bucket, Key="k", Body=b"1")["ETag"]
+    for given in ({"IfNoneMatch": tag}, {"IfMatch": "*"}, {"IfMatch": tag, "IfNoneMatch": "*"}):
+        put = {"Bucket": bucket, "Key": "k", "Body": b"2"}
+        assert error_code(s3.put_object, **put, **given) == "NotImplemented"
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"1"
+
+
+def test_an_object_that_changed_is_not_deleted(s3: Any, bucket: str) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html"""
+    tags = {key: s3.put_object(Bucket=bucket, Key=key, Body=b"1")["ETag"] for key in "ab&"}
+    asked = {"Bucket": bucket, "Key": "a"}
+    assert error_code(s3.delete_object, **asked, IfMatch='"other"') == "PreconditionFailed"
+    given = [{"Key": "a", "ETag": '"other"'}, {"Key": "&", "ETag": '"other"'}]
+    answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": given})
+    assert [(one["Key"], one["Code"]) for one in answer["Errors"]] == [
+        ("a", "PreconditionFailed"),
+        ("&", "PreconditionFailed"),
+    ]
+    assert "Deleted" not in answer
+    given = [*given, {"Key": "b", "ETag": tags["b"]}, {"Key": "absent"}]
+    answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": given})
+    assert [one["Key"] for one in answer["Deleted"]] == ["b", "absent"]
+    assert [one["Key"] for one in answer["Errors"]] == ["a", "&"]
+    s3.delete_object(**asked, IfMatch="*")
+    assert error_code(s3.delete_object, **asked, IfMatch="*") == "NoSuchKey"
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"Tagging": "&".join(f"k{number}=v" for number in range(11))}, "BadRequest"),
+    ({"Tagging": "a=1&a=2"}, "InvalidArgument"),
+    ({"Tagging": "aws:a=1"}, "InvalidTag"),
+    ({"ACL": "nobodys"}, "InvalidArgument"),
+    ({"StorageClass": "BEST"}, "InvalidStorageClass"),
+    ({"ServerSideEncryption": "rot13"}, "InvalidArgument"),
+    ({"Metadata": {"a": "x" * 2049}}, "MetadataTooLarge"),
+    ({"ExpectedBucketOwner": "999999999999"}, "AccessDenied"),
+]
+
+
+@pytest.mark.parametrize(("given", "expected"), REFUSED)
+def test_what_is_refused_with_an_object_stores_nothing(
+    s3: Any, bucket: str, given: dict[str, Any], expected: str
+) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html"""
+    s3.put_object(Bucket=bucket, Key="source", Body=b"1")
+    asked = {"Bucket": bucket, "Key": "k"}
+    assert error_code(s3.put_object, **asked, Body=b"2", **given) == expected
+    copied = {**asked, "CopySource": f"{bucket}/source", "MetadataDirective": "REPLACE"}
+    assert error_code(s3.copy_object, **copied, TaggingDirective="REPLACE", **given) == expected
+    assert error_code(s3.create_multipart_upload, **asked, **given) == expected
+    assert [one["Key"] for one in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["source"]
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
+
+
+def test_a_checksum_is_one_of_its_algorithm_and_tells_its_type(s3: Any, bucket: str) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html"""
+    asked = {"Bucket": bucket, "Key": "k", "Body": b"body"}
+    for given in (
+        {"ChecksumSHA256": "AAAA"},
+        {"ChecksumCRC32C": "no base64"},
+        {"ChecksumCRC32": "AAAAAA==", "ChecksumCRC32C": "AAAAAA=="},
+    ):
+        assert error_code(s3.put_object, **asked, **given) == "InvalidRequest"
+    answer = s3.put_object(**asked, ChecksumAlgorithm="SHA256")
+    assert answer["ChecksumType"] == "FULL_OBJECT"
+    found = {"Bucket": bucket, "Key": "k", "ObjectAttributes": ["Checksum"]}
+    assert s3.get_object_attributes(**found)["Checksum"] == {
+        "ChecksumSHA256": answer["ChecksumSHA256"],
+        "ChecksumType": "FULL_OBJECT",
+    }
+    found["ObjectAttributes"] = ["Colour"]
+    assert error_code(s3.get_object_attributes, **found) == "InvalidArgument"
+
+
+def test_a_copy_has_directives_and_ranges_that_there_are(s3: Any, bucket: str) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html"""
+    s3.put_object(Bucket=bucket, Key="source", Body=b"0123")
+    asked = {"Bucket": bucket, "Key": "k", "CopySource": f"{bucket}/source"}
+    for name in ("MetadataDirective", "TaggingDirective"):
+        assert error_code(s3.copy_object, **asked, **{name: "KEEP"}) == "InvalidArgument"
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+    part = {**asked, "UploadId": upload, "PartNumber": 1}
+    for wrong in ("0-3", "bytes=0-4", "bytes=2-1", "bytes=0-"):
+        refused = error_code(s3.upload_part_copy, **part, CopySourceRange=wrong)
+        assert refused == "InvalidArgument"
+    assert s3.upload_part_copy(**part, CopySourceRange="bytes=1-3")["CopyPartResult"]["ETag"]
+
+
+EXPIRATION = {"Expiration": {"Days": 7}}
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ([{"Expiration": {"Days": 0}}], "InvalidArgument"),
+        ([{"ID": "a", **EXPIRATION}, {"ID": "a", **EXPIRATION}], "InvalidArgument"),
+        ([{"ID": "a" * 256, **EXPIRATION}], "InvalidArgument"),
+        ([{**EXPIRATION, "Status": "On"}], "MalformedXML"),
+        ([{}], "InvalidRequest"),
+        ([{"Transitions": [{"Days": 10, "StorageClass": "STANDARD_IA"}]}], "InvalidArgument"),
+        ([{"Transitions": [{"Days": 10, "StorageClass": "COLD"}]}], "MalformedXML"),
+        (
+            [{**EXPIRATION, "Transitions": [{"Days": 9, "StorageClass": "GLACIER"}]}],
+            "InvalidArgument",
+        ),
+        ([{"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 0}}], "InvalidArgument"),
+        ([EXPIRATION], None),
+    ],
+)
+def test_a_rule_of_a_lifecycle_that_s3_refuses(
+    s3: Any, bucket: str, rules: list[dict[str, Any]], expected: str | None
+) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketLifecycleConfiguration.html"""
+    given = [{"Status": "Enabled", "Filter": {"Prefix": ""}, **rule} for rule in rules]
+    asked = {"Bucket": bucket, "LifecycleConfiguration": {"Rules": given}}
+    assert error_code(s3.put_bucket_lifecycle_configuration, **asked) == expected

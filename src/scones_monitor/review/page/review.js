@@ -221,13 +221,13 @@ function showUnusable(next) {
   });
   if (rows.length < count) rows.push(build("li", `and ${count - rows.length} more`));
   box.querySelector("ul").replaceChildren(...rows);
-  element("close-unusable").hidden = !next.grows;
+  element("close-unusable").hidden = !next.grows || !next.progress.closable;
 }
 
 function closeUnusable() {
-  const { unusable } = state.progress;
-  const asked = `Nobody can decide the ${plural(unusable, "image")} any more. Take them out of the queue?`;
-  if (window.confirm(asked)) act("/api/close", {}, `Closed: ${unusable}`);
+  const { closable } = state.progress;
+  const asked = `Nobody can decide ${plural(closable, "image")} any more. Take them out of the queue?`;
+  if (window.confirm(asked)) act("/api/close", {}, `Closed: ${closable}`);
 }
 
 function warn(sentence) {

@@ -6,6 +6,7 @@ from typing import Any, Literal, cast
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 from PIL import Image
 
@@ -191,6 +192,93 @@ def test_a_confidence_that_is_none_is_left_out_or_is_no_message(
     source = ReviewQueue(aws.__getitem__, queue)
 
     assert [one.confidence for one in source.take(10)] in ([], [None])
+
+
+def refuse(aws: Clients, key: str, code: str, status: int) -> None:
+    """Have S3 refuse to give an object."""
+
+    def refuse_it(params: dict[str, Any], **_: Any) -> None:
+        if params["url_path"].endswith(key):
+            error: Any = {
+                "Error": {"Code": code, "Message": "no"},
+                "ResponseMetadata": {"HTTPStatusCode": status},
+            }
+            raise ClientError(error, "GetObject")
+
+    aws["s3"].meta.events.register("before-call.s3.GetObject", refuse_it)
+
+
+def test_an_image_that_the_reviewer_may_not_read_is_set_aside_and_stays_in_the_queue(
+    aws: Clients, queue: str, tmp_path: Path
+) -> None:
+    """Another reviewer may read it."""
+    secret, there = put(aws, "secret.png", 1), put(aws, "there.png", 2)
+    send(aws, queue, secret, "one")
+    send(aws, queue, there, "two")
+    refuse(aws, "secret.png", "AccessDenied", 403)
+    journal = AnswerJournal.open(tmp_path / "answers", "ana")
+    session = over_queue(aws, queue, journal, tmp_path)
+    server = review_page(ReviewApplication(session))
+    for part in (server, session):
+        part.start()
+    try:
+        page = Page(server.url)
+        while not (state := page.state())["progress"]["unusable"] or not state["item"]:
+            pass
+        (shown,) = state["unusable"]
+        assert shown["place"] == "s3://data/secret.png"
+        assert "AccessDenied" in shown["reason"]
+        assert state["progress"]["closable"] == 0
+        closed = page.post("close")
+    finally:
+        with server:
+            pass
+        session.close()
+        journal.close()
+
+    assert (closed["progress"]["unusable"], closed["progress"]["closed"]) == (1, 0)
+    assert counts(aws, queue) == (2, 0), "both are back in the queue"
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("AccessDenied", 403),
+        ("AllAccessDisabled", 403),
+        ("KMS.DisabledException", 400),
+        ("InvalidRequest", 400),
+        ("PermanentRedirect", 301),
+    ],
+)
+def test_what_s3_refuses_of_one_image_does_not_keep_the_others_waiting(
+    aws: Clients, code: str, status: int
+) -> None:
+    image = put(aws, "a.png", 1)
+    refuse(aws, "a.png", code, status)
+    with pytest.raises(ImageError, match=code):
+        Images(aws.__getitem__, "data", "labels/images/")(Candidate(image))
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("ExpiredToken", 400),
+        ("InvalidAccessKeyId", 403),
+        ("SignatureDoesNotMatch", 403),
+        ("RequestTimeTooSkewed", 403),
+        ("RequestTimeout", 400),
+        ("SlowDown", 503),
+        ("ThrottlingException", 400),
+        ("InternalError", 500),
+    ],
+)
+def test_what_s3_refuses_of_every_image_is_tried_again(
+    aws: Clients, code: str, status: int
+) -> None:
+    image = put(aws, "a.png", 1)
+    refuse(aws, "a.png", code, status)
+    with pytest.raises(SourceUnavailable, match=code):
+        Images(aws.__getitem__, "data", "labels/images/")(Candidate(image))
 
 
 def test_an_empty_queue_says_what_other_sessions_hold(aws: Clients, queue: str) -> None:

@@ -98,11 +98,11 @@ def serve_own_paths(application: Wsgi, routes: Routes) -> Wsgi:
 def _request(environ: dict[str, Any]) -> dict[str, Any]:
     if environ["REQUEST_METHOD"] == "GET":
         return dict(urllib.parse.parse_qsl(environ.get("QUERY_STRING", "")))
-    length = int(environ.get("CONTENT_LENGTH") or 0)
-    if length > MAX_BODY_BYTES:
-        raise LocalAwsError(f"A request may have {MAX_BODY_BYTES} bytes, not {length}.")
+    content = environ["wsgi.input"].read(MAX_BODY_BYTES + 1)
+    if len(content) > MAX_BODY_BYTES:
+        raise LocalAwsError(f"A request may have at most {MAX_BODY_BYTES} bytes.")
     try:
-        body = json.loads(environ["wsgi.input"].read(length) or b"{}")
+        body = json.loads(content or b"{}")
     except RecursionError as error:
         raise LocalAwsError("The request is nested too deeply.") from error
     except ValueError as error:

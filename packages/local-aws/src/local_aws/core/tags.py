@@ -5,6 +5,14 @@ from collections.abc import Iterable, Mapping
 
 from local_aws.core.stores import keep
 
+_STORES: dict[str, "TagStore"] = {}
+
+
+def stored_tags(service: str, arn: str) -> dict[str, str]:
+    """Return the tags that a service's store has of a resource; none without a store."""
+    store = _STORES.get(service)
+    return store.of(arn) if store else {}
+
 
 class TagStore:
     """Tags by ARN, kept across restarts under the service's name. Thread-safe."""
@@ -12,6 +20,7 @@ class TagStore:
     def __init__(self, service: str) -> None:
         self._lock = threading.Lock()
         self._tags: dict[str, dict[str, str]] = {}
+        _STORES[service] = self
         keep(f"tags.{service}", self._saved, self._restore)
 
     def add(self, arn: str, tags: Mapping[str, str]) -> None:

@@ -32,6 +32,12 @@ def require_number(text: Any) -> None:
     _require_range(Decimal(text))
 
 
+def canonical(text: str) -> str:
+    """Return a number as DynamoDB writes it: without an exponent and zeros that say nothing."""
+    number = Decimal(text)
+    return f"{number.normalize(_ARITHMETIC):f}" if number else "0"
+
+
 def _require_range(number: Decimal) -> None:
     size = number.copy_abs()
     if size > _LARGEST:
@@ -89,7 +95,7 @@ def subtract(original: Any, first: Any, second: Any) -> Any:
 
 def _made(number: Decimal) -> DynamoType:
     _require_range(number)
-    return DynamoType({"N": f"{number:f}"})
+    return DynamoType({"N": canonical(str(number))})
 
 
 @patch(

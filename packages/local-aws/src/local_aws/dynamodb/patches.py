@@ -12,10 +12,10 @@ from moto.dynamodb.models.utilities import bytesize
 from local_aws.core.context import Context
 from local_aws.core.patching import patch
 from local_aws.core.refusals import refuse_action
-from local_aws.dynamodb import numbers, statements, transactions
+from local_aws.dynamodb import numbers, queries, statements, transactions, values
 
 # Their patches are declared when they are imported.
-PATCHED = (numbers, statements, transactions)
+PATCHED = (numbers, queries, statements, transactions)
 _HANDLER = "moto.dynamodb.responses.DynamoHandler"
 MAX_ITEM_BYTES = 405_000
 """As moto measures: AWS takes items of between 409 and 410 KB."""
@@ -61,7 +61,7 @@ def call_action(original: Any, response: Any) -> Any:
         sentence = "Nesting Levels have exceeded supported limits"
         return refuse_action(response, "ValidationException", sentence)
     try:
-        numbers.require_numbers(response.body)
+        values.require_values(getattr(response, "params", {}), response.dynamodb_backend.tables)
     except MockValidationException as error:
         return refuse_action(response, "ValidationException", error.exception_msg)
     with _lock:
@@ -114,13 +114,38 @@ def with_settings(original: Any, response: Any) -> Any:
     return original(response)
 
 
+@patch(f"{_HANDLER}.update_time_to_live", why="enables what is enabled")
+def update_time_to_live(original: Any, response: Any) -> Any:
+    """Let items of a table expire by an attribute, or no more.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTimeToLive.html
+    """
+    table = response.dynamodb_backend.get_table(response.body["TableName"])
+    is_asked = response.body["TimeToLiveSpecification"]["Enabled"]
+    if is_asked == (table.ttl["TimeToLiveStatus"] == "ENABLED"):
+        state = "enabled" if is_asked else "disabled"
+        raise MockValidationException(f"TimeToLive is already {state}")
+    return original(response)
+
+
 @patch(f"{_HANDLER}.batch_write_item", why="answers with a capacity that was not asked for")
 def batch_write_item(original: Any, response: Any) -> Any:
-    """Write a batch."""
+    """Write a batch, in which each item stands once."""
+    for name, requests in response.body["RequestItems"].items():
+        table = response.dynamodb_backend.get_table(name)
+        keys = [_key_of(table, request) for request in requests]
+        if any(key in keys[:at] for at, key in enumerate(keys)):
+            raise MockValidationException("Provided list of item keys contains duplicates")
     answer = original(response)
     if response.body.get("ReturnConsumedCapacity", "NONE") == "NONE":
         answer.result.pop("ConsumedCapacity", None)
     return answer
+
+
+def _key_of(table: Any, request: dict[str, Any]) -> list[Any]:
+    (write,) = request.values()
+    item = write.get("Item") or write.get("Key") or {}
+    return [item.get(one["AttributeName"]) for one in table.schema]
 
 
 @patch(

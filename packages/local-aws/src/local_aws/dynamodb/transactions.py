@@ -5,9 +5,14 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWrite
 
 import contextlib
 import copy
+import hashlib
+import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
+from moto.core.exceptions import JsonRESTError
 from moto.dynamodb.comparisons import get_filter_expression
 from moto.dynamodb.exceptions import (
     ConditionalCheckFailed,
@@ -18,11 +23,32 @@ from moto.dynamodb.exceptions import (
     TransactWriteSingleOpException,
 )
 
+from local_aws.core import clock
 from local_aws.core.patching import patch
 from local_aws.state.table_items import restore_item
 
 MAX_ITEMS = 100
 _NOTHING = (None, None, None)
+# For so long a token stands for its transaction.
+_TOKENS_LAST = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A transaction that was made by a token: of what, when, and its answer."""
+
+    digest: str
+    at: datetime
+    answer: Any
+
+
+_made: dict[tuple[str, str], _Made] = {}
+
+
+def _forget_old() -> None:
+    for key, made in list(_made.items()):
+        if clock.now() - made.at > _TOKENS_LAST:
+            del _made[key]
 
 
 @patch(
@@ -47,12 +73,30 @@ def transact_write_items(_: Any, backend: Any, transact_items: list[dict[str, An
     why="fails at an item of a transaction that has no write",
 )
 def answer_transaction(original: Any, response: Any) -> Any:
-    """Answer TransactWriteItems."""
+    """Answer TransactWriteItems; one that was made by the same token is not made again."""
     if not all(response.body["TransactItems"]):
         raise MockValidationException(
             "Invalid Request: TransactWriteRequest should contain Delete or Put or Update request"
         )
-    return original(response)
+    token = response.body.get("ClientRequestToken")
+    if token is None:
+        return original(response)
+    region = response.dynamodb_backend.region_name
+    text = json.dumps(response.body["TransactItems"], sort_keys=True, default=str)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    _forget_old()
+    made = _made.get((region, token))
+    if made is not None and made.digest != digest:
+        raise JsonRESTError(
+            "IdempotentParameterMismatchException",
+            "The request rejected because it was retried with a slightly different payload but "
+            "with the same idempotency token.",
+        )
+    if made is None:
+        answer = original(response)
+        _made[region, token] = _Made(digest, clock.now(), answer)
+        return answer
+    return made.answer
 
 
 @contextlib.contextmanager

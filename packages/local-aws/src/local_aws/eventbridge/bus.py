@@ -9,6 +9,7 @@ from typing import Any
 
 from local_aws.core.clock import Clock, others_unharmed
 from local_aws.core.context import ACCOUNT_ID, REGION
+from local_aws.core.request_chains import current, following, without_lineage
 from local_aws.eventbridge.delivery import Sender, compact, send_to_queue
 from local_aws.eventbridge.input_transformer import target_input
 from local_aws.eventbridge.retry_queue import Attempt, Attempts, limits
@@ -25,6 +26,7 @@ class RuleParcel:
     rule_arn: str
     target: dict[str, Any]
     event: dict[str, Any]
+    chain: str = ""
 
 
 class Buses:
@@ -75,7 +77,8 @@ class Buses:
         for target in list(rule.targets):
             with others_unharmed(rule):
                 if not (FORWARDED.get() and target["Arn"].split(":")[2] == "events"):
-                    parcel = RuleParcel(rule.arn, dict(target), dict(event))
+                    chain = without_lineage(current())
+                    parcel = RuleParcel(rule.arn, dict(target), dict(event), chain)
                     self._attempts.make(self._attempt(parcel))
 
     def deliver(self, parcel: RuleParcel, retries: int) -> None:
@@ -83,7 +86,8 @@ class Buses:
         del retries
         delivery = Delivery(self._clients, Sender(SERVICE, parcel.rule_arn))
         text = target_input(parcel.target, parcel.event, parcel.rule_arn)
-        delivery.deliver(parcel.target, text)
+        with following(parcel.chain):
+            delivery.deliver(parcel.target, text)
 
     def dead_letter(self, parcel: RuleParcel, retries: int, about: dict[str, str]) -> None:
         """Put an event on its target's dead-letter queue, if there is one."""

@@ -22,6 +22,7 @@ from local_aws.iam.policy_evaluation import (
     Verdict,
     denial,
     same_documents,
+    unknown_keys_of,
     verdict,
 )
 from local_aws.iam.resource_policies import (
@@ -63,10 +64,21 @@ def denial_message(caller: str, access: Access, denial: Denial) -> str:
     quoted = f'"{access.resource}"' if action.startswith("s3:") else access.resource
     sentence = f"User: {caller} is not authorized to perform: {action} on resource: {quoted}"
     if denial.kind == "trust policy":
-        return sentence
+        return f"{sentence}{_unknown(denial)}"
     if denial.explicit:
-        return f"{sentence} with an explicit deny in a{_n(denial.kind)} {denial.kind}"
-    return f"{sentence} because no {denial.kind} allows the {action} action"
+        reason = f"with an explicit deny in a{_n(denial.kind)} {denial.kind}"
+    else:
+        reason = f"because no {denial.kind} allows the {action} action"
+    return f"{sentence} {reason}{_unknown(denial)}"
+
+
+def _unknown(denial: Denial) -> str:
+    if not denial.unknown:
+        return ""
+    keys = ", ".join(denial.unknown)
+    return (
+        f" (the embedded AWS has no value for {keys}: such a condition denies, and allows nobody)"
+    )
 
 
 def _message_action(action: str) -> str:
@@ -200,10 +212,13 @@ def _decide(
         attached,
         key_policy=_decides_itself(access, attached),
     )
+    if found is not None:
+        documents = [*policies.identity, *bounds, *([attached] if attached else [])]
+        found = replace(found, unknown=tuple(unknown_keys_of(documents, full)))
     if found is None and isinstance(caller, RoleSession):
         USAGE.add(caller.principal.role_arn, policies.identity, full)
     if found is not None and access.action in TRUST_ACTIONS and _is_trust(found):
-        return Denial("trust policy", explicit=found.explicit)
+        return replace(found, kind="trust policy")
     return found
 
 

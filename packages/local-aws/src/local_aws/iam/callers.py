@@ -15,6 +15,7 @@ from moto.sts.models import sts_backends
 
 from local_aws.client_environment import ADMINISTRATOR_KEY
 from local_aws.core.context import ACCOUNT_ID
+from local_aws.iam.condition_keys import UNTOLD
 from local_aws.iam.conditions import tag_values
 from local_aws.iam.policy_evaluation import Document, Policies, Principal
 from local_aws.iam.roles import (
@@ -110,7 +111,12 @@ class RoleSession:
         # Sessions of an earlier version have neither.
         tags = getattr(self.session, "tags", ())
         identity = getattr(self.session, "source_identity", "")
+        issued = getattr(self.session, "issued", UNTOLD)
         return {
+            "aws:principalisawsservice": "false",
+            # Nobody has a device here.
+            "aws:multifactorauthpresent": "false",
+            "aws:tokenissuetime": issued,
             "aws:principalarn": self.session.role_arn,
             "aws:principalaccount": ACCOUNT_ID,
             "aws:principaltype": "AssumedRole",
@@ -153,12 +159,14 @@ class User:
     def values(self) -> Mapping[str, str]:
         """Return the condition keys that describe the user."""
         return {
+            "aws:principalisawsservice": "false",
             "aws:principalarn": self.user.arn,
             "aws:principalaccount": ACCOUNT_ID,
             "aws:principaltype": "User",
             "aws:userid": self.user.id,
             "aws:username": self.user.name,
-            **_tag_values(self.user.tags),
+            # Those of its creation are in the user as well, and stay there when they are changed.
+            **_tag_values(_iam().tagger.list_tags_for_resource(self.user.arn)["Tags"]),
         }
 
 

@@ -8,11 +8,12 @@ import functools
 import ipaddress
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from local_aws.core.expressions import wildcard
+from local_aws.iam.condition_keys import UNTOLD, is_known
 
 # A request's condition keys, in lower case; a key that is absent has no value at all.
 Values = Mapping[str, str | Sequence[str]]
@@ -96,15 +97,55 @@ def tag_values(prefix: str, tags: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {name: value for name, ((_, value), *others) in found.items() if not others}
 
 
-def conditions_hold(block: Mapping[str, Mapping[str, Any]], values: Values) -> bool:
-    """Return whether every operator and key of a Condition element is met.
+def unknown_keys(block: Mapping[str, Mapping[str, Any]], values: Values, service: str) -> list[str]:
+    """Return the keys of a Condition element whose values nobody knows here, and such variables."""
+    return [
+        name
+        for keys in block.values()
+        for key, expected in keys.items()
+        for name in (key, *variables(expected))
+        if not _is_known(name, values, service)
+    ]
 
-    An operator that IAM does not have is never met.
+
+def unknown_variables(patterns: Any, values: Values, service: str) -> list[str]:
+    """Return the variables of patterns whose values nobody knows here."""
+    return [name for name in variables(patterns) if not _is_known(name, values, service)]
+
+
+def variables(patterns: Any) -> list[str]:
+    """Return the keys that policy variables of patterns name."""
+    texts = (text for text in as_list(patterns) if isinstance(text, str) and "${" in text)
+    names = (found.partition(",")[0].strip() for text in texts for found in _VARIABLE.findall(text))
+    return [name for name in names if name not in _QUOTED]
+
+
+def statement_keys(statement: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the keys of a statement's conditions, and those that its variables name."""
+    for keys in (statement.get("Condition") or {}).values():
+        for key, expected in keys.items():
+            yield key
+            yield from variables(expected)
+    yield from variables(statement.get("Resource", statement.get("NotResource", [])))
+
+
+def _is_known(key: str, values: Values, service: str) -> bool:
+    found = values.get(key.lower())
+    return is_known(key, service) if found is None else found != UNTOLD
+
+
+def conditions_hold(
+    block: Mapping[str, Mapping[str, Any]], values: Values, service: str = ""
+) -> bool:
+    """Return whether every operator of a Condition element is met, for each key that is known.
+
+    An operator that IAM does not have is never met. `service` is the action's.
     """
     return all(
         _met(name, key, [_text(item) for item in as_list(expected)], values)
         for name, keys in block.items()
         for key, expected in keys.items()
+        if not unknown_keys({name: {key: expected}}, values, service)
     )
 
 

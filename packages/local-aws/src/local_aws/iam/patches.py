@@ -8,11 +8,12 @@ from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any
 
+from moto.core.responses import EmptyResult
 from moto.iam.access_control import PermissionResult
 
 from local_aws.core.clock import CLOCK
 from local_aws.core.context import ACCOUNT_ID, Context
-from local_aws.core.patching import patch
+from local_aws.core.patching import add, patch
 from local_aws.iam import deleted_principals, quotas  # noqa: F401 (they declare patches)
 from local_aws.iam.callers import session_of
 from local_aws.iam.policy_evaluation import Access, Principal, Verdict, verdict
@@ -54,6 +55,7 @@ def create_session(original: Any, session: Any, *args: Any, **more: Any) -> None
     session.policy_arns = given.policy_arns
     session.tags, session.source_identity = given.tags, given.source_identity
     session.role_id = role_id(session.role_arn)
+    session.issued = CLOCK.now().isoformat(timespec="seconds")
     session.expiration += timedelta(seconds=CLOCK.advanced_seconds)
 
 
@@ -67,6 +69,45 @@ def assume_role(original: Any, response: Any) -> Any:
         return original(response)
     finally:
         _session_request.reset(token)
+
+
+_UNBOUNDED = "has no permissions boundaries of users, and drops the one that a user is made with"
+_RESPONSE = "moto.iam.responses.IamResponse"
+
+
+@patch(f"{_RESPONSE}.create_user", why=_UNBOUNDED)
+def create_user(original: Any, response: Any) -> Any:
+    """Create a user with its permissions boundary."""
+    answer = original(response)
+    _bound(answer.result["User"], response._get_param("PermissionsBoundary"))
+    return answer
+
+
+@add(f"{_RESPONSE}.put_user_permissions_boundary", why=_UNBOUNDED)
+def put_user_permissions_boundary(response: Any) -> Any:
+    """Give a user another permissions boundary; raises NoSuchEntity."""
+    user = response.backend.get_user(response._get_param("UserName"))
+    _bound(user, response._get_param("PermissionsBoundary"))
+    return EmptyResult()
+
+
+@add(f"{_RESPONSE}.delete_user_permissions_boundary", why=_UNBOUNDED)
+def delete_user_permissions_boundary(response: Any) -> Any:
+    """Take a user's permissions boundary away; raises NoSuchEntity."""
+    _bound(response.backend.get_user(response._get_param("UserName")), None)
+    return EmptyResult()
+
+
+def _bound(user: Any, arn: str | None) -> None:
+    user.permissions_boundary_arn = arn
+    user.permissions_boundary = (
+        {
+            "PermissionsBoundaryType": "Policy",
+            "PermissionsBoundaryArn": arn,
+        }
+        if arn
+        else None
+    )
 
 
 @patch(

@@ -7,11 +7,16 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
 """
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from moto.iam.models import iam_backends
+
+from local_aws.core.context import ACCOUNT_ID
 from local_aws.core.refusals import refuse_action
-from local_aws.iam.conditions import as_list, is_operator
+from local_aws.iam.condition_keys import is_known
+from local_aws.iam.conditions import as_list, is_operator, statement_keys
 
 _VERSIONS = ("2012-10-17", "2008-10-17")
 _EITHER = (("Action", "NotAction"), ("Resource", "NotResource"), ("Principal", "NotPrincipal"))
@@ -74,6 +79,53 @@ def _condition_problem(condition: Any) -> str:
     return ""
 
 
+# An account, or what is of another account or of a session: nobody here knows whether it is there.
+_UNKNOWN = re.compile(
+    rf"\*|[0-9]{{12}}|arn:aws[a-z-]*:(iam::[0-9]{{12}}:root|iam::(?!{ACCOUNT_ID})[0-9]{{12}}:.+"
+    r"|sts::[0-9]{12}:.+)"
+)
+
+
+def invalid_principal(document: Any) -> str:
+    """Return the first role or user that a valid policy names and that does not exist, or "".
+
+    IAM refuses these, as a name that somebody may take later:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
+    """
+    backend = iam_backends[ACCOUNT_ID]["aws"]
+    known: set[str] = set()
+    for name in _aws_principals(document):
+        if _UNKNOWN.fullmatch(name):
+            continue
+        if not known:
+            owners: list[Any] = [*list(backend.roles.values()), *list(backend.users.values())]
+            known = {name for one in owners for name in (one.arn, one.id)}
+        if name not in known:
+            return name
+    return ""
+
+
+def _aws_principals(document: Any) -> Iterator[str]:
+    for statement in as_list(document["Statement"]):
+        for name in ("Principal", "NotPrincipal"):
+            given = statement.get(name)
+            if isinstance(given, Mapping):
+                yield from as_list(given.get("AWS", []))
+
+
+def tell_unknown_keys(text: str | bytes) -> None:
+    """Write to the log which condition keys of a policy have no value here, whatever is asked."""
+    if policy_problem(text):
+        return
+    for statement in as_list(json.loads(text)["Statement"]):
+        actions = as_list(statement.get("Action", []))
+        services = {action.partition(":")[0].lower() for action in actions} - {"*"}
+        for key in statement_keys(statement):
+            own = key.partition(":")[0].lower()
+            for service in services if own == "aws" else (own,):
+                is_known(key, service)
+
+
 Find = Callable[[Any], Any]
 
 
@@ -107,15 +159,45 @@ _POLICIES: dict[tuple[str, str], tuple[Find, str]] = {
 }
 
 
+# moto says what is wrong with these.
+_IDENTITY_POLICIES = frozenset(
+    ("iam", operation)
+    for operation in (
+        *("CreatePolicy", "CreatePolicyVersion", "PutGroupPolicy", "PutRolePolicy"),
+        "PutUserPolicy",
+    )
+)
+
+
+# What a service says of a role or user that does not exist; CloudWatch Logs looks for none.
+_NOBODY = {
+    "ecr": "Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Principal not found'",
+    "events": "Invalid principal in policy: {}",
+    "iam": 'Invalid principal in policy: "AWS":"{}"',
+    "kms": "Policy contains a statement with one or more invalid principals.",
+    "sns": "Invalid parameter: Policy Error: PrincipalNotFound",
+    "sqs": "Invalid value for the parameter Policy.",
+}
+
+
 def refuse_malformed_policy(original: Any, response: Any) -> Any:
     """Answer 400 to a policy that is none; S3's is refused where a bucket gets it."""
-    known = _POLICIES.get((response.boto3_service_name, str(response._get_action())))
+    asked = (response.boto3_service_name, str(response._get_action()))
+    known = _POLICIES.get(asked)
+    if asked in _IDENTITY_POLICIES:
+        tell_unknown_keys(str(response._get_param("PolicyDocument")))
     if known is None:
         return original(response)
     find, code = known
     text = find(response)
     problem = policy_problem(text) if text else ""
-    if not problem:
-        return original(response)
-    sentence = f"Invalid parameter: the policy is not valid: {problem}."
-    return refuse_action(response, code, sentence)
+    if problem:
+        sentence = f"Invalid parameter: the policy is not valid: {problem}."
+        return refuse_action(response, code, sentence)
+    if text:
+        tell_unknown_keys(text)
+    nobody = invalid_principal(json.loads(text)) if text else ""
+    if nobody and response.boto3_service_name in _NOBODY:
+        sentence = _NOBODY[response.boto3_service_name].format(nobody)
+        return refuse_action(response, code, sentence)
+    return original(response)

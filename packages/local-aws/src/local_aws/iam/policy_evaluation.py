@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from local_aws.iam.conditions import Values, as_list, conditions_hold, matches, pattern_of
+from local_aws.iam.conditions import (
+    Values,
+    as_list,
+    conditions_hold,
+    matches,
+    pattern_of,
+    unknown_keys,
+    unknown_variables,
+)
 
 Document = Mapping[str, Any]
 
@@ -57,10 +65,14 @@ class Policies:
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """Why a request is denied: the kind of policy, and whether one denies or none allows."""
+    """Why a request is denied: the kind of policy, and whether one denies or none allows.
+
+    `unknown` are condition keys that it may be denied for, since nobody knows their values here.
+    """
 
     kind: str
     explicit: bool
+    unknown: tuple[str, ...] = ()
 
 
 def verdict(
@@ -177,19 +189,55 @@ def _root(account_id: str) -> str:
     return f"arn:aws:iam::{account_id}:root"
 
 
+def unknown_keys_of(documents: Iterable[Document], access: Access) -> list[str]:
+    """Return the condition keys without a value here of statements about an access."""
+    return sorted(
+        {
+            key
+            for document in documents
+            for statement in as_list(document.get("Statement", []))
+            if _is_about(statement, access)
+            for key in _unknown(statement, access)
+        }
+    )
+
+
 def _applies(statement: Mapping[str, Any], access: Access) -> bool:
+    """Return whether a statement counts.
+
+    What depends on a key whose value is not known here allows nobody, and denies everybody: whether
+    AWS would take it to be met is not known.
+    """
+    if not _is_about(statement, access):
+        return False
+    return statement.get("Effect") != "Allow" or not _unknown(statement, access)
+
+
+def _unknown(statement: Mapping[str, Any], access: Access) -> list[str]:
+    service = access.action.partition(":")[0]
+    patterns = statement.get("NotResource", statement.get("Resource", "*"))
+    return [
+        *unknown_variables(patterns, access.values, service),
+        *unknown_keys(statement.get("Condition") or {}, access.values, service),
+    ]
+
+
+def _is_about(statement: Mapping[str, Any], access: Access) -> bool:
     action, values = access.action.lower(), access.values
     if "NotAction" in statement:
         if any(matches(item.lower(), action) for item in as_list(statement["NotAction"])):
             return False
     elif not any(matches(item.lower(), action) for item in as_list(statement.get("Action", []))):
         return False
+    service = action.partition(":")[0]
     if "NotResource" in statement:
         if _resource_named(statement["NotResource"], access):
             return False
-    elif "Resource" in statement and not _resource_named(statement["Resource"], access):
-        return False
-    return conditions_hold(statement.get("Condition") or {}, values)
+    elif "Resource" in statement:
+        named = _resource_named(statement["Resource"], access)
+        if not named and not unknown_variables(statement["Resource"], values, service):
+            return False
+    return conditions_hold(statement.get("Condition") or {}, values, service)
 
 
 def _resource_named(patterns: Any, access: Access) -> bool:

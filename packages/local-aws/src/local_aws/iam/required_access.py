@@ -61,6 +61,10 @@ def request_accesses(response: Any, signing_name: str) -> list[Access]:
             for arn in parameter_values(response, "ResourceARNList")
             if (action := _tag_of(arn, operation))
         ]
+    if service == "lambda" and operation in _LAYERED:
+        # https://docs.aws.amazon.com/lambda/latest/dg/permissions-user-function.html
+        layers = parameter_values(response, "Layers")
+        found += [Access("lambda:GetLayerVersion", layer, values) for layer in layers]
     if "sts:sourceidentity" in values:
         found += [Access("sts:SetSourceIdentity", each.resource, values) for each in found[:1]]
     for handed in handed_roles(response, service, operation):
@@ -69,6 +73,7 @@ def request_accesses(response: Any, signing_name: str) -> list[Access]:
     return found
 
 
+_LAYERED = ("CreateFunction", "UpdateFunctionConfiguration")
 # What a change of tags through the Tagging API asks for besides, by the service of the resource.
 # https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_TagResources.html
 _TAG_OF = {
@@ -105,11 +110,13 @@ def is_encrypted(headers: Mapping[str, str]) -> bool:
 
 # The condition keys that headers of a request are the values of.
 _HEADER_KEYS = {"Referer": "aws:referer", "User-Agent": "aws:useragent"}
+# Others that keys are made of.
+_CONDITION_HEADERS = ("Authorization", "X-Amz-Content-Sha256", "X-Amz-Date", "X-Forwarded-Proto")
 
 
 def condition_headers(environ: Mapping[str, Any]) -> dict[str, str]:
     """Return the headers of a WSGI request that conditions are about."""
-    names = ("X-Forwarded-Proto", *_HEADER_KEYS)
+    names = (*_CONDITION_HEADERS, *_HEADER_KEYS)
     sent = {name: environ.get(f"HTTP_{name.upper().replace('-', '_')}") for name in names}
     return {name: str(value) for name, value in sent.items() if value is not None}
 
@@ -131,9 +138,21 @@ def common_values(region: str, headers: Mapping[str, str]) -> dict[str, str]:
 
 
 _PARAMETERS = {
-    "application-autoscaling": {"ServiceNamespace": "application-autoscaling:service-namespace"},
+    "application-autoscaling": {
+        "ScalableDimension": "application-autoscaling:scalable-dimension",
+        "ServiceNamespace": "application-autoscaling:service-namespace",
+    },
     "cloudwatch": {"Namespace": "cloudwatch:namespace"},
+    "iam": {"AWSServiceName": "iam:awsservicename"},
+    "kms": {
+        "GranteePrincipal": "kms:granteeprincipal",
+        "PendingWindowInDays": "kms:schedulekeydeletionpendingwindowindays",
+        "RetiringPrincipal": "kms:retiringprincipal",
+    },
+    "lambda": {"AuthType": "lambda:functionurlauthtype", "Principal": "lambda:principal"},
+    "sns": {"Endpoint": "sns:endpoint", "Protocol": "sns:protocol"},
     "sts": {
+        "DurationSeconds": "sts:durationseconds",
         "ExternalId": "sts:externalid",
         "RoleSessionName": "sts:rolesessionname",
         "SourceIdentity": "sts:sourceidentity",
@@ -162,6 +181,15 @@ def request_values(
     if service == "kms":
         # Only other AWS services create grants on behalf of a caller.
         found["kms:grantisforawsresource"] = "false"
+        found["kms:calleraccount"] = ACCOUNT_ID
+        found |= encryption_context(response._get_param("EncryptionContext"))
+    if service == "lambda" and (layers := parameter_values(response, "Layers")):
+        found["lambda:layer"] = layers
+    if service == "sts" and (passed := parameter_values(response, "TransitiveTagKeys")):
+        found["sts:transitivetagkeys"] = passed
+    if service == "iam" and str(response._get_action()).startswith(("Attach", "Detach")):
+        # For what makes or changes the policy itself, it has no value.
+        found["iam:policyarn"] = parameter_values(response, "PolicyArn")
     if service == "iam" and (boundary := _boundary(response)):
         found["iam:permissionsboundary"] = boundary
     if tags:
@@ -169,13 +197,26 @@ def request_values(
     return {**found, **tag_values("aws:requesttag/", tags.items())}
 
 
+def encryption_context(context: Any) -> dict[str, str | Sequence[str]]:
+    """Return the condition keys of the context that something is encrypted in.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-encryption-context
+    """
+    if not isinstance(context, Mapping) or not context:
+        return {}
+    pairs = {f"kms:encryptioncontext:{str(key).lower()}": str(context[key]) for key in context}
+    return {**pairs, "kms:encryptioncontextkeys": [str(key) for key in context]}
+
+
 def _boundary(response: Any) -> str:
-    """Return the boundary that a role is to get, or else the one that the changed role has."""
+    """Return the boundary that a role or user is to get, else the one that the changed one has."""
     for given in parameter_values(response, "PermissionsBoundary"):
         return given
-    for name in parameter_values(response, "RoleName"):
-        return str(getattr(named_role(response, name), "permissions_boundary_arn", None) or "")
-    return ""
+    changed = [named_role(response, name) for name in parameter_values(response, "RoleName")]
+    users = response.backend.users
+    changed += [users.get(name) for name in parameter_values(response, "UserName")]
+    found = (getattr(one, "permissions_boundary_arn", None) for one in changed)
+    return next((str(arn) for arn in found if arn), "")
 
 
 def request_tags(response: Any, operation: str) -> dict[str, str]:

@@ -106,6 +106,9 @@ def _lambda(response: Any, action: str) -> list[str]:
     _, tags, tagged = response.path.partition("/tags/")
     if tags:
         return [arn(response, "lambda", "function:", unquote(tagged))]
+    _, layers, layer = response.path.partition("/layers")
+    if layers:
+        return _layer(response, layer)
     _, _, rest = response.path.partition("/functions/")
     names = [unquote(rest.split("/")[0])] if rest else parameter_values(response, "FunctionName")
     if not names or action == "ListFunctions":
@@ -115,6 +118,16 @@ def _lambda(response: Any, action: str) -> list[str]:
         if qualifier := response.querystring.get(key):
             return [f"{function}:{qualifier[0]}"]
     return [function]
+
+
+def _layer(response: Any, path: str) -> list[str]:
+    """Return a layer, or the version of it, that follows `/layers` in an address."""
+    name, _, rest = path.strip("/").partition("/")
+    if not name:
+        return list(response.querystring.get("Arn") or ANY)
+    version = rest.removeprefix("versions").strip("/").partition("/")[0]
+    layer = arn(response, "lambda", "layer:", unquote(name))
+    return [f"{layer}:{version}" if version else layer]
 
 
 def mapped_functions(response: Any, service: str) -> list[str]:
@@ -136,16 +149,35 @@ def _sagemaker(response: Any, action: str) -> list[str]:
     return [arn(response, "sagemaker", "endpoint/", name)]
 
 
+_LOG_GROUPS = ("logGroupName", "logGroupIdentifier", "logGroupNames", "logGroupIdentifiers")
+
+
 def _logs(response: Any, action: str) -> list[str]:
     if action == "DescribeLogGroups":
         return [arn(response, "logs", "log-group:", ":log-stream:")]
-    groups = parameter_values(response, "logGroupName") or parameter_values(
-        response, "logGroupIdentifier"
-    )
+    groups = [group for name in _LOG_GROUPS for group in parameter_values(response, name)]
     if not groups:
-        return parameter_values(response, "resourceArn") or ANY
+        return _log_deliveries(response, action)
     stream = next(iter(parameter_values(response, "logStreamName")), "")
-    return [log_arn(response.region, response.current_account, groups[0], stream)]
+    region, account_id = response.region, response.current_account
+    return [log_arn(region, account_id, group, stream) for group in groups]
+
+
+def _log_deliveries(response: Any, action: str) -> list[str]:
+    """Return the destination, or the delivery with its ends, that a request is about."""
+    named = [
+        arn(response, "logs", before, value)
+        for parameter, before in (
+            ("destinationName", "destination:"),
+            ("deliverySourceName", "delivery-source:"),
+            ("deliveryDestinationName", "delivery-destination:"),
+            ("deliveryDestinationArn", ""),
+            ("id", "delivery:"),
+            ("name", f"delivery-{'source' if 'Source' in action else 'destination'}:"),
+        )
+        for value in parameter_values(response, parameter)
+    ]
+    return named or parameter_values(response, "resourceArn") or ANY
 
 
 def log_arn(region: str, account_id: str, group: str, stream: str = "") -> str:
@@ -185,6 +217,15 @@ def _key_arn(response: Any, identifier: str) -> str:
     return arn(response, "kms", before, identifier)
 
 
+# What operations are about that are about no rule and no bus, by the end of their names.
+_EVENT_KINDS = (
+    ("ApiDestination", "api-destination/", "Name"),
+    ("Archive", "archive/", "ArchiveName"),
+    ("Connection", "connection/", "Name"),
+    ("Replay", "replay/", "ReplayName"),
+)
+
+
 def _events(response: Any, action: str) -> list[str]:
     if action == "PutEvents":
         entries = response._get_param("Entries") or []
@@ -193,8 +234,14 @@ def _events(response: Any, action: str) -> list[str]:
         return [arn(response, "events", "event-bus/", bus) for bus in sorted(buses)] or ANY
     if tagged := parameter_values(response, "ResourceARN"):
         return tagged
+    operation = str(response._get_action())
+    for kind, before, parameter in _EVENT_KINDS:
+        if operation.endswith(kind):
+            names = parameter_values(response, parameter)
+            sources = parameter_values(response, "EventSourceArn")
+            return [*(arn(response, "events", before, name) for name in names), *sources] or ANY
     # Tags that come with a creation are authorised on the same resource, by another action.
-    if str(response._get_action()).endswith("EventBus"):
+    if operation.endswith("EventBus"):
         named = parameter_values(response, "Name") or ["default"]
         return [arn(response, "events", "event-bus/", named[0])]
     bus = next(iter(parameter_values(response, "EventBusName")), "default").rsplit("/", 1)[-1]
@@ -203,24 +250,46 @@ def _events(response: Any, action: str) -> list[str]:
     return [arn(response, "events", prefix, named[0])] if named else ANY
 
 
+# By the parameter that names it: what precedes the name in its ARN, after a path. The first counts.
+_IAM_KINDS = (
+    ("InstanceProfileName", "instance-profile"),
+    ("RoleName", "role"),
+    ("GroupName", "group"),
+    ("UserName", "user"),
+    ("PolicyName", "policy"),
+    ("ServerCertificateName", "server-certificate"),
+    ("VirtualMFADeviceName", "mfa"),
+    ("Name", "saml-provider"),
+)
+_IAM_ARNS = ("PolicyArn", "OpenIDConnectProviderArn", "SAMLProviderArn", "SerialNumber")
+
+
 def _iam(response: Any, _: str) -> list[str]:
     start = f"arn:aws:iam::{response.current_account}"
-    if names := parameter_values(response, "RoleName"):
-        return [_role_arn(response, start, names[0])]
-    if names := parameter_values(response, "GroupName"):
-        return [f"{start}:group/{names[0]}"]
-    if names := parameter_values(response, "UserName"):
-        return [f"{start}:user/{names[0]}"]
-    return parameter_values(response, "PolicyArn") or ANY
+    for parameter, kind in _IAM_KINDS:
+        if names := parameter_values(response, parameter):
+            return [_iam_arn(response, f"{start}:{kind}", parameter, names[0])]
+    if urls := parameter_values(response, "Url"):
+        return [f"{start}:oidc-provider/{urls[0].removeprefix('https://')}"]
+    if services := parameter_values(response, "AWSServiceName"):
+        return [f"{start}:role/aws-service-role/{services[0]}/*"]
+    return [given for name in _IAM_ARNS for given in parameter_values(response, name)] or ANY
 
 
-def _role_arn(response: Any, start: str, name: str) -> str:
-    """Return a role's ARN, which holds the path that it has, or is to be made under."""
-    role = named_role(response, name)
-    if role is not None:
-        return str(role.arn)
-    path = next(iter(parameter_values(response, "Path")), "/")
-    return f"{start}:role{path}{name}"
+def _iam_arn(response: Any, start: str, parameter: str, name: str) -> str:
+    """Return an ARN, which holds the path that it has, or is to be made under."""
+    if parameter == "RoleName":
+        found = named_role(response, name)
+    elif parameter == "InstanceProfileName":
+        profiles = list(response.backend.instance_profiles.values())
+        found = next((profile for profile in profiles if profile.name == name), None)
+    else:
+        found = None
+    if found is not None:
+        return str(found.arn)
+    makes = str(response._get_action()).startswith(("Create", "Upload"))
+    path = next(iter(parameter_values(response, "Path")), "/") if makes else "/"
+    return f"{start}{path}{name}"
 
 
 def named_role(response: Any, name: str) -> Any:
@@ -340,6 +409,8 @@ def transacted(response: Any, service: str, action: str) -> list[tuple[str, str]
 
 
 def _states(response: Any, action: str) -> list[str]:
+    if str(response._get_action()) == "CreateActivity":
+        return [arn(response, "states", "activity:", n) for n in parameter_values(response, "name")]
     if action != "CreateStateMachineAlias":
         return []
     # It names an alias of the versions' state machine.
@@ -368,15 +439,38 @@ SPECIAL: dict[str, Callable[[Any, str], list[str]]] = {
 
 # Parameters that name a resource, and what precedes a bare name in its ARN; all must be allowed.
 _NAMED: dict[str, tuple[tuple[str, str], ...]] = {
-    "cloudwatch": (("AlarmNames", "alarm:"), ("AlarmName", "alarm:"), ("ResourceARN", "")),
-    "dynamodb": (("TableName", "table/"), ("ResourceArn", "")),
+    "cloudwatch": (
+        ("AlarmNames", "alarm:"),
+        ("AlarmName", "alarm:"),
+        ("RuleName", "insight-rule/"),
+        ("RuleNames", "insight-rule/"),
+        ("ResourceARN", ""),
+    ),
+    "dynamodb": (
+        ("TableName", "table/"),
+        ("ResourceArn", ""),
+        ("SourceTableName", "table/"),
+        ("TargetTableName", "table/"),
+        ("SourceTableArn", ""),
+        ("TableArn", ""),
+        ("BackupArn", ""),
+        ("ExportArn", ""),
+        ("ImportArn", ""),
+    ),
     "ecr": (
         ("repositoryName", "repository/"),
         ("repositoryNames", "repository/"),
         ("resourceArn", ""),
     ),
     "secretsmanager": (("SecretId", "secret:"), ("Name", "secret:")),
-    "sns": (("TopicArn", ""), ("TargetArn", ""), ("Name", ""), ("ResourceArn", "")),
+    "sns": (
+        ("TopicArn", ""),
+        ("TargetArn", ""),
+        ("Name", ""),
+        ("ResourceArn", ""),
+        ("PlatformApplicationArn", ""),
+        ("EndpointArn", ""),
+    ),
     "sqs": (("QueueName", ""),),
     "ssm": (("Name", "parameter/"), ("Names", "parameter/"), ("Path", "parameter/")),
     "states": (
@@ -385,6 +479,7 @@ _NAMED: dict[str, tuple[tuple[str, str], ...]] = {
         ("stateMachineAliasArn", ""),
         ("stateMachineVersionArn", ""),
         ("mapRunArn", ""),
+        ("activityArn", ""),
         ("resourceArn", ""),
         ("name", "stateMachine:"),
     ),
@@ -401,6 +496,20 @@ _NAMED: dict[str, tuple[tuple[str, str], ...]] = {
         ("ModelPackageGroupName", "model-package-group/"),
         ("ModelPackageArn", ""),
         ("HyperParameterTuningJobName", "hyper-parameter-tuning-job/"),
+        ("NotebookInstanceName", "notebook-instance/"),
+        ("NotebookInstanceLifecycleConfigName", "notebook-instance-lifecycle-config/"),
+        ("PipelineName", "pipeline/"),
+        ("PipelineExecutionArn", ""),
+        ("ExperimentName", "experiment/"),
+        ("TrialName", "experiment-trial/"),
+        ("TrialComponentName", "experiment-trial-component/"),
+        ("ModelCardName", "model-card/"),
+        ("FeatureGroupName", "feature-group/"),
+        ("CompilationJobName", "compilation-job/"),
+        ("AutoMLJobName", "automl-job/"),
+        ("ClusterName", "cluster/"),
+        ("DomainName", "domain/"),
+        ("DomainId", "domain/"),
         ("ResourceArn", ""),
     ),
 }

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlparse
+from urllib.parse import parse_qs, parse_qsl, unquote, urlparse
 from xml.etree import ElementTree
 
 from moto.s3.models import s3_backends
 
 from local_aws.core.context import ACCOUNT_ID
+from local_aws.iam.condition_keys import UNTOLD
+from local_aws.iam.conditions import tag_values
 from local_aws.iam.pass_role import replication_role
 from local_aws.iam.policy_evaluation import Access
-from local_aws.iam.required_access import common_values
+from local_aws.iam.required_access import common_values, is_encrypted
 from local_aws.iam.resource_policies import kms_key
+from local_aws.iam.signatures import signature_age
 
 # moto names these by its own lights, or takes them for what the bare request would be.
 _ACTIONS = {
@@ -35,6 +38,10 @@ _SUBRESOURCES = {
 # Of a version they are actions of their own; moto says so of those that read.
 _VERSIONED = frozenset(("DeleteObjectTagging", "PutObjectAcl", "PutObjectTagging"))
 _OBJECT_SUBRESOURCES = {"legal-hold": "ObjectLegalHold", "retention": "ObjectRetention"}
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html#object-lock-managing-bypass
+_BYPASS = "BypassGovernanceRetention"
+# The condition keys of what a request writes, which say nothing of what it copies.
+_OF_REQUEST = ("s3:requestobjecttag", "s3:versionid", "s3:x-amz-")
 _LISTING_KEYS = {"prefix": "s3:prefix", "delimiter": "s3:delimiter", "max-keys": "s3:max-keys"}
 # The actions that take the keys of a listing: for others they have no value.
 _LISTINGS = frozenset(("ListBucket", "ListBucketVersions", "ListBucketMultipartUploads"))
@@ -65,11 +72,23 @@ _CODE = {
     ("lambda", "PublishLayerVersion"): "Content",
     ("lambda", "UpdateFunctionCode"): "",
 }
+# The condition keys that headers, or a form's fields, are the values of.
 _HEADER_KEYS = (
     "x-amz-acl",
+    "x-amz-content-sha256",
+    "x-amz-copy-source",
+    "x-amz-grant-full-control",
+    "x-amz-grant-read",
+    "x-amz-grant-read-acp",
+    "x-amz-grant-write",
+    "x-amz-grant-write-acp",
+    "x-amz-metadata-directive",
+    "x-amz-object-ownership",
     "x-amz-server-side-encryption",
     "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-server-side-encryption-customer-algorithm",
     "x-amz-storage-class",
+    "x-amz-website-redirect-location",
 )
 _KEY_HEADER = "x-amz-server-side-encryption-aws-kms-key-id"
 
@@ -95,7 +114,7 @@ def s3_accesses(response: Any, bucket: str | None, key: str | None) -> list[Acce
     return [*own, *source, *_key_accesses(response, bucket, key, values)]
 
 
-def _deletions(response: Any, bucket: str, values: dict[str, str]) -> Iterator[Access]:
+def _deletions(response: Any, bucket: str, values: dict[str, Any]) -> Iterator[Access]:
     """Return what each of the objects of a DeleteObjects request needs."""
     try:
         # Expat bounds how far entities may grow, and opens nothing outside the text.
@@ -103,17 +122,21 @@ def _deletions(response: Any, bucket: str, values: dict[str, str]) -> Iterator[A
     except ElementTree.ParseError:  # moto says what is wrong with it
         return
     for item in document.iterfind("{*}Object"):
-        action = "DeleteObjectVersion" if item.findtext("{*}VersionId") else "DeleteObject"
-        key = item.findtext("{*}Key") or ""
-        yield Access(f"s3:{action}", object_arn(bucket, key), values)
+        version = item.findtext("{*}VersionId")
+        arn = object_arn(bucket, item.findtext("{*}Key") or "")
+        yield Access(f"s3:{'DeleteObjectVersion' if version else 'DeleteObject'}", arn, values)
+        if version and bypasses_retention(response.headers):
+            yield Access(f"s3:{_BYPASS}", arn, values)
 
 
 def read_accesses(
     arn: str, version: str | None, stored: Any, region: str, headers: Mapping[str, str]
 ) -> list[Access]:
     """Return what it takes to read a stored object, of which a version may be named."""
-    values = common_values(region, headers)
+    content = headers.get("X-Amz-Content-Sha256")
+    values = common_values(region, headers) | _signature_values(headers, {}, {})
     values |= {"s3:versionid": version} if version else {}
+    values |= {"s3:x-amz-content-sha256": content} if content else {}
     action = "s3:GetObjectVersion" if version else "s3:GetObject"
     return [
         Access(action, arn, values),
@@ -164,6 +187,12 @@ def object_arn(bucket: str, key: str | None) -> str:
     return f"arn:aws:s3:::{bucket}" if key is None else f"arn:aws:s3:::{bucket}/{key}"
 
 
+def bypasses_retention(headers: Mapping[str, str]) -> bool:
+    """Return whether a request asks to bypass retention in governance mode."""
+    given = headers.get("x-amz-bypass-governance-retention") or ""
+    return given.strip().lower() == "true"
+
+
 def put_accesses(
     bucket: str, key: str, kms_key_id: str | None, region: str, values: dict[str, str]
 ) -> list[Access]:
@@ -178,6 +207,12 @@ def _actions(response: Any, key: str | None) -> Iterator[str]:
     for subresource, subject in named.items():
         if subresource in query:
             yield f"{verb}{subject}"
+            if (
+                subresource == "retention"
+                and verb == "Put"
+                and bypasses_retention(response.headers)
+            ):
+                yield _BYPASS
             return
     action = str(response.data["Action"])
     if key is not None and "tagging" in query and response.method == "DELETE":
@@ -189,6 +224,8 @@ def _actions(response: Any, key: str | None) -> Iterator[str]:
     yield _ACTIONS.get(action, action)
     if response.method == "GET" and "attributes" in query and key is not None:
         yield "GetObjectAttributes"
+    if action == "DeleteObjectVersion" and bypasses_retention(response.headers):
+        yield _BYPASS
     if action == "PutObject":
         yield from _headed_actions(response, _OBJECT_HEADERS)
         if key is not None and response.form_data.get("acl"):
@@ -213,11 +250,76 @@ def _query(response: Any) -> dict[str, list[str]]:
     return parse_qs(response.parsed_url.query, keep_blank_values=True)
 
 
-def _values(response: Any) -> dict[str, str]:
+def _values(response: Any) -> dict[str, Any]:
     version = (_query(response).get("versionId") or [""])[0]
-    given = {name: response.headers.get(name) for name in _HEADER_KEYS}
-    values = {f"s3:{name}": value for name, value in given.items() if value}
+    form = {name.lower(): value for name, value in (response.form_data or {}).items()}
+    if form.get("acl"):  # a form's fields have the names of headers, but for this one
+        form["x-amz-acl"] = form["acl"]
+    given = {name: response.headers.get(name) or form.get(name) for name in _HEADER_KEYS}
+    values: dict[str, Any] = {f"s3:{name}": str(value) for name, value in given.items() if value}
+    values |= _tag_values(response)
+    values |= _signature_values(response.headers, _query(response), form)
     return {**values, "s3:versionid": version} if version else values
+
+
+def _signature_values(
+    headers: Mapping[str, str], query: Mapping[str, list[str]], form: Mapping[str, Any]
+) -> dict[str, str]:
+    """Return the condition keys of how a request is signed, and of what each request has.
+
+    `form` has the fields of a form that is posted, by their names in lower case.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/bucket-policy-s3-sigv4-conditions.html
+    """
+    found = {"s3:resourceaccount": ACCOUNT_ID}
+    found |= {"s3:tlsversion": "1.3"} if is_encrypted(headers) else {}
+    authorization = headers.get("Authorization") or ""
+    if authorization:
+        version = "AWS" if authorization.startswith("AWS ") else "AWS4-HMAC-SHA256"
+        dated, kind = headers.get("X-Amz-Date") or "", "REST-HEADER"
+    elif "X-Amz-Credential" in query:
+        version, dated, kind = (
+            "AWS4-HMAC-SHA256",
+            query.get("X-Amz-Date", [""])[0],
+            "REST-QUERY-STRING",
+        )
+    elif "AWSAccessKeyId" in query:
+        version, dated, kind = "AWS", "", "REST-QUERY-STRING"
+    elif form:
+        version = "AWS" if "awsaccesskeyid" in form else "AWS4-HMAC-SHA256"
+        dated, kind = str(form.get("x-amz-date", "")), "POST"
+    else:
+        return found
+    age = signature_age(dated)
+    aged = {"s3:signatureage": UNTOLD if age is None else str(age)}
+    return {**found, **aged, "s3:authtype": kind, "s3:signatureversion": version}
+
+
+def _tag_values(response: Any) -> dict[str, Any]:
+    """Return the condition keys of the tags that a request gives to an object.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/tagging-and-policies.html
+    """
+    tags = parse_qsl(response.headers.get("x-amz-tagging") or "", keep_blank_values=True)
+    if not tags and ("tagging" in _query(response) or response.form_data.get("tagging")):
+        tags = _listed_tags(response.form_data.get("tagging") or response.body)
+    if not tags:
+        return {}
+    return {
+        **tag_values("s3:requestobjecttag/", tags),
+        "s3:requestobjecttagkeys": [key for key, _ in tags],
+    }
+
+
+def _listed_tags(body: str | bytes) -> list[tuple[str, str]]:
+    """Return the tags of a Tagging document; none for what is no document."""
+    try:
+        # Expat bounds how far entities may grow, and opens nothing outside the text.
+        document = ElementTree.fromstring(body)  # noqa: S314
+    except ElementTree.ParseError:  # moto says what is wrong with it
+        return []
+    found = document.iterfind("{*}TagSet/{*}Tag")
+    return [(tag.findtext("{*}Key") or "", tag.findtext("{*}Value") or "") for tag in found]
 
 
 def _listing_values(response: Any) -> dict[str, str]:
@@ -225,13 +327,15 @@ def _listing_values(response: Any) -> dict[str, str]:
     return {key: query[name][0] for name, key in _LISTING_KEYS.items() if query.get(name)}
 
 
-def _copied(response: Any, values: dict[str, str]) -> Iterator[Access]:
+def _copied(response: Any, values: dict[str, Any]) -> Iterator[Access]:
     if response.method != "PUT" or not (source := response.headers.get("x-amz-copy-source")):
         return
     # As moto reads it: what policies are asked about is what is copied.
     parsed = urlparse(source)
     path, version = unquote(parsed.path).lstrip("/"), parse_qs(parsed.query).get("versionId")
     bucket, _, key = path.partition("/")
+    values = {key: value for key, value in values.items() if not key.startswith(_OF_REQUEST)}
+    values |= {"s3:versionid": version[0]} if version else {}
     yield Access("s3:GetObjectVersion" if version else "s3:GetObject", path_arn(path), values)
     stored = _stored(response, bucket, key, version[0] if version else None)
     yield from _kms("Decrypt", _key_of(stored), path_arn(path), response.region, values)
@@ -242,7 +346,7 @@ def path_arn(path: str) -> str:
     return f"arn:aws:s3:::{path}"
 
 
-def _key_accesses(response: Any, bucket: str, key: str, values: dict[str, str]) -> Iterable[Access]:
+def _key_accesses(response: Any, bucket: str, key: str, values: dict[str, Any]) -> Iterable[Access]:
     query, action, region = _query(response), response.data["Action"], response.region
     arn = object_arn(bucket, key)
     if "uploadId" in query and response.method in ("PUT", "POST"):
@@ -260,7 +364,7 @@ def _key_accesses(response: Any, bucket: str, key: str, values: dict[str, str]) 
 
 
 def _kms(
-    action: str, key_id: str | None, arn: str, region: str, values: dict[str, str]
+    action: str, key_id: str | None, arn: str, region: str, values: dict[str, Any]
 ) -> Iterator[Access]:
     found = kms_key(key_id, region) if key_id else None
     if found is None:  # S3's own keys are everyone's, and a key that is gone is another error

@@ -88,9 +88,27 @@ def _scoped(credential: str, expires: datetime | None = None) -> Signed:
     return Signed(parts[0], parts[2], parts[3], expires) if len(parts) > 3 else Signed()
 
 
+def signature_age(dated: str) -> int | None:
+    """Return the milliseconds since a request was signed, by its `X-Amz-Date`; None without one."""
+    try:
+        return max(0, int((CLOCK.now() - _signed_at(dated)).total_seconds() * 1000))
+    except ValueError:
+        return None
+
+
+@functools.lru_cache(maxsize=4096)
+def _signed_at(dated: str) -> datetime:
+    """Return when that was by this clock; fixed when it is first seen."""
+    return _embedded(_version_4_date(dated))
+
+
+def _version_4_date(dated: str) -> datetime:
+    return datetime.strptime(dated, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+
+
 def _version_4_end(fields: Mapping[str, str]) -> datetime:
     try:
-        signed = datetime.strptime(fields["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        signed = _version_4_date(fields["X-Amz-Date"])
         seconds = int(fields["X-Amz-Expires"])
     except (KeyError, ValueError):
         return _NEVER_VALID

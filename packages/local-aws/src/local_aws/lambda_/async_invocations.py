@@ -22,6 +22,7 @@ from moto.sqs.models import sqs_backends
 
 from local_aws.core.clock import Clock
 from local_aws.core.context import ACCOUNT_ID
+from local_aws.core.request_chains import LoopFound, current, following
 from local_aws.core.work_queue import WorkQueue
 from local_aws.errors import LocalAwsError
 from local_aws.iam.access_decisions import permits
@@ -31,6 +32,8 @@ from local_aws.lambda_.pools import LambdaPools, Outcome, Throttled
 
 _RETRY_SECONDS = (60.0, 120.0)
 _MAX_AGE_SECONDS = 21_600
+# "The retry interval increases exponentially from 1 second after the first attempt to a maximum of
+# 5 minutes": https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 _MAX_THROTTLE_SECONDS = 300.0
 _THREADS = 32
 _log = logging.getLogger(__name__)
@@ -120,6 +123,7 @@ class Event:
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     tries: int = 0
     throttles: int = 0
+    chain: str = ""
 
     def setting(self, name: str, default: int) -> int:
         """Return a number of its EventInvokeConfig."""
@@ -142,7 +146,7 @@ class AsyncInvoker:
 
     def submit(self, function: Any, arn: str, body: bytes) -> str:
         """Queue one event of moto's function; return its request id at once."""
-        event = Event(body, arn, str(function.version), self._clock.now())
+        event = Event(body, arn, str(function.version), self._clock.now(), chain=current())
         self._queue.accept(event.request_id, event)
         return event.request_id
 
@@ -158,7 +162,8 @@ class AsyncInvoker:
 
     def _deliver(self, event: Event) -> None:
         try:
-            self._try(event)
+            with following(event.chain):
+                self._try(event)
         except Exception:  # no caller waits for this thread
             if not self._stopping.is_set():
                 _log.exception("The event of %s was lost", event.arn)
@@ -186,6 +191,9 @@ class AsyncInvoker:
         except Throttled:  # does not count as a try
             later = replace(event, throttles=event.throttles + 1)
             self._again(later, min(2.0**event.throttles, _MAX_THROTTLE_SECONDS))
+            return
+        except LoopFound:  # it goes to the dead letters or the destination for failures at once
+            self._report(event, function, spec, "RetriesExhausted", None)
             return
         except LocalAwsError as error:
             _log.error("%s was not invoked: %s", spec.name, error)
@@ -228,7 +236,8 @@ class AsyncInvoker:
             result=outcome.payload if outcome else None,
         )
         dead_letters = function.kept.get("DeadLetterConfig", {}).get("TargetArn", "")
-        deliver(ended, spec, config, dead_letters)
+        with following(outcome.trace if outcome else event.chain):
+            deliver(ended, spec, config, dead_letters)
         self._queue.done(event.request_id)
 
 

@@ -10,6 +10,7 @@ import re
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from moto.awslambda import urls
 from moto.awslambda.models import lambda_backends
@@ -251,9 +252,40 @@ set_value(
         r"{0}/(?P<api_version>[^/]+)/account-settings/?$": LambdaResponse.dispatch,
         r"{0}/(?P<api_version>[^/]+)/functions/(?P<function_name>[\w_:%-]+)"
         r"/provisioned-concurrency/?$": LambdaResponse.dispatch,
+        r"{0}/(?P<api_version>[^/]+)/functions/(?P<function_name>[\w_:%-]+)"
+        r"/recursion-config/?$": LambdaResponse.dispatch,
     },
-    why="lacks the paths of account settings and provisioned concurrency",
+    why="lacks the paths of account settings, provisioned concurrency and recursion",
 )
+
+
+@add(
+    "moto.awslambda.responses.LambdaResponse.put_function_recursion_config",
+    why="the operation is missing",
+)
+def put_function_recursion_config(response: Any) -> str:
+    """Answer PutFunctionRecursionConfig, which is about all versions of a function."""
+    name = _function_name(response)
+    setting = response.json_body["RecursiveLoop"]
+    response.backend.get_function(name).recursive_loop = setting
+    for version in response.backend.list_versions_by_function(name):
+        version.recursive_loop = setting
+    return json.dumps({"RecursiveLoop": setting})
+
+
+@add(
+    "moto.awslambda.responses.LambdaResponse.get_function_recursion_config",
+    why="the operation is missing",
+)
+def get_function_recursion_config(response: Any) -> str:
+    """Answer GetFunctionRecursionConfig."""
+    function = response.backend.get_function(_function_name(response))
+    return json.dumps({"RecursiveLoop": getattr(function, "recursive_loop", "Terminate")})
+
+
+def _function_name(response: Any) -> str:
+    name = unquote(response.path.rsplit("/", 2)[1])
+    return name.rpartition("function:")[2].partition(":")[0]
 
 
 @add(

@@ -27,7 +27,9 @@ from moto.sqs.models import sqs_backends
 
 from local_aws.core.clock import Clock, others_unharmed
 from local_aws.core.context import ACCOUNT_ID
+from local_aws.core.metrics import emit
 from local_aws.core.patching import patch
+from local_aws.core.request_chains import MAX_INVOCATIONS, following, invocations
 from local_aws.iam.access_decisions import permits
 from local_aws.iam.policy_evaluation import Access
 from local_aws.iam.roles import RoleSessions
@@ -180,10 +182,16 @@ class EventSourceMappings:
         return not missing
 
     def _work(self, mapping: Mapped, batch: Sequence[Message]) -> None:
+        batch = self._without_loops(mapping, batch)
+        if not batch:
+            return
         event = {"Records": [_record(mapping, message) for message in batch]}
         request = Request(mapping.function_name, json.dumps(event).encode(), mapping.region)
+        chains = (chain_of(message) for message in batch)
+        chain = max(chains, key=lambda one: invocations(one, mapping.function_arn))
         try:
-            answer = self._invoke(request)
+            with following(chain):
+                answer = self._invoke(request)
         except (JsonRESTError, ServiceException) as error:
             _log.warning("%s was not invoked: %s", mapping.function_name, error)
             return
@@ -196,6 +204,39 @@ class EventSourceMappings:
             if message.id not in failed:
                 self._delete(mapping, message)
 
+    def _without_loops(self, mapping: Mapped, batch: Sequence[Message]) -> Sequence[Message]:
+        """Return what a function may still get; the rest is dead letters, or dropped.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
+        """
+        function = lambda_backends[ACCOUNT_ID][mapping.region].get_function(mapping.function_arn)
+        if getattr(function, "recursive_loop", "") == "Allow":
+            return batch
+        kept = []
+        for message in batch:
+            if invocations(chain_of(message), mapping.function_arn) < MAX_INVOCATIONS:
+                kept.append(message)
+            else:
+                self._drop(mapping, message)
+        return kept
+
+    def _drop(self, mapping: Mapped, message: Message) -> None:
+        _log.error(
+            "The message %s of %s is not given to %s, which sent it: they are a loop. End it, or "
+            "allow it with PutFunctionRecursionConfig.",
+            message.id,
+            mapping.event_source_arn,
+            mapping.function_name,
+        )
+        dimensions = {"FunctionName": mapping.function_arn.split(":")[6]}
+        dropped = {"RecursiveInvocationsDropped": 1.0}
+        emit("AWS/Lambda", dimensions, dropped, {}, region=mapping.region)
+        queue = _queue_of(mapping)
+        self._delete(mapping, message)
+        if queue is not None and queue.dead_letter_queue is not None:
+            message.change_visibility(0)
+            queue.dead_letter_queue.add_message(message)
+
     def _delete(self, mapping: Mapped, message: Message) -> None:
         queue = _queue_of(mapping)
         if queue is None:
@@ -206,6 +247,12 @@ class EventSourceMappings:
             )
         except ReceiptHandleIsInvalid:
             return  # it was purged, or has gone to the dead letters meanwhile
+
+
+def chain_of(message: Message) -> str:
+    """Return the trace header of what sent a message, "" where it has none."""
+    given = message.system_attributes.get("AWSTraceHeader") or {}
+    return str(given.get("StringValue") or given.get("string_value") or "")
 
 
 def failed_items(payload: bytes, ids: Sequence[str]) -> set[str]:
@@ -315,9 +362,7 @@ def _record(mapping: Mapped, message: Message) -> dict[str, Any]:
         "SequenceNumber": message.sequence_number,
         "MessageGroupId": message.group_id,
         "MessageDeduplicationId": message.deduplication_id,
-        "AWSTraceHeader": (message.system_attributes.get("AWSTraceHeader") or {}).get(
-            "string_value"
-        ),
+        "AWSTraceHeader": chain_of(message) or None,
     }
     record = {
         "messageId": message.id,

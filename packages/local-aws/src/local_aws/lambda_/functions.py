@@ -44,6 +44,7 @@ class FunctionSpec:
     system_log_level: str = "INFO"
     temporary_mb: int = 512
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    allows_loops: bool = False
 
     def fingerprint(self) -> str:
         """Return what decides whether a warm worker may still be used."""
@@ -189,6 +190,7 @@ def function_spec(function: Any, roles: RoleSessions) -> FunctionSpec:
         system_log_level=logging.get("SystemLogLevel") or "INFO",
         temporary_mb=int(function.ephemeral_storage),
         credentials=roles.credentials(function.role, function.function_name).environment(),
+        allows_loops=getattr(function, "recursive_loop", "") == "Allow",
     )
 
 

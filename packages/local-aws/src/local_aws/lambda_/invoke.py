@@ -21,6 +21,7 @@ from moto.core.exceptions import JsonRESTError, ServiceException
 
 from local_aws.core.admin_api import Wsgi
 from local_aws.core.context import ACCOUNT_ID
+from local_aws.core.request_chains import LoopFound
 from local_aws.errors import LocalAwsError
 from local_aws.iam.access_decisions import AccessDenied, authorise
 from local_aws.iam.callers import KeyRefused, require_valid_key
@@ -35,6 +36,10 @@ from local_aws.lambda_.pools import LambdaPools, Throttled
 MAX_REQUEST_BYTES = 6_291_456
 MAX_EVENT_BYTES = 1_048_576
 _TAIL_BYTES = 4096
+_LOOP = (
+    "Lambda has detected your function being invoked in a recursive loop with other Amazon Web "
+    "Services resources and stopped your function's invocation."
+)
 
 
 def refusal(code: str, message: str, status: int, **fields: Any) -> Exception:
@@ -120,6 +125,8 @@ class Invoking:
             outcome = self._pools.invoke(spec, body, arn=arn, client_context=request.client_context)
         except Throttled as error:
             raise throttled() from error
+        except LoopFound as error:
+            raise refusal("RecursiveInvocationException", _LOOP, 400) from error
         except LocalAwsError as error:
             # A status of 500 would have clients try again and again.
             raise refusal("ServiceException", str(error), 400) from error
@@ -265,14 +272,8 @@ def invocation_access(
 
 
 def _body(environ: dict[str, Any]) -> bytes:
-    if environ.get("wsgi.input_terminated"):
-        body: bytes = environ["wsgi.input"].read(MAX_REQUEST_BYTES + 1)
-        return body
-    length = int(environ.get("CONTENT_LENGTH") or 0)
-    if length > MAX_REQUEST_BYTES:
-        raise too_large(MAX_REQUEST_BYTES)
-    read: bytes = environ["wsgi.input"].read(length)
-    return read
+    body: bytes = environ["wsgi.input"].read(MAX_REQUEST_BYTES + 1)
+    return body
 
 
 def _answered(answer: Answer, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:

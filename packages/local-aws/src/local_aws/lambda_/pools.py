@@ -1,6 +1,7 @@
 """Every function's workers, by version: a new pool when a version changes."""
 
 import contextlib
+import logging
 import os
 import threading
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from local_aws.core.child_processes import Children
 from local_aws.core.metrics import emit
+from local_aws.core.request_chains import LoopFound, current, following, invoked
 from local_aws.errors import LocalAwsError
 from local_aws.lambda_.functions import FunctionSpec, WorkerSettings
 from local_aws.lambda_.logs import LogEvent, passes_log_level
@@ -20,6 +22,7 @@ from local_aws.lambda_.worker import Worker
 
 _IDLE_CHECK_SECONDS = 15.0
 _TAIL_CHARACTERS = 8192
+_log = logging.getLogger(__name__)
 LogSink = Callable[[FunctionSpec, str, list[LogEvent]], None]
 
 
@@ -42,6 +45,10 @@ class LambdaMeter:
     def throttled(self, spec: FunctionSpec, arn: str) -> None:
         """Put the metric of an invocation that was turned away."""
         self._put(spec, arn, {"Throttles": 1.0})
+
+    def dropped(self, spec: FunctionSpec, arn: str) -> None:
+        """Put the metric of an event that a loop of functions ends with."""
+        self._put(spec, arn, {"RecursiveInvocationsDropped": 1.0})
 
     def _put(self, spec: FunctionSpec, arn: str, values: dict[str, float]) -> None:
         units = {"Duration": "Milliseconds"}
@@ -172,12 +179,16 @@ class Throttled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an invocation gave: the payload, whether it is an error, and the end of its log."""
+    """What an invocation gave: the payload, whether it is an error, and the end of its log.
+
+    `trace` is the trace header of what follows from it.
+    """
 
     payload: bytes
     failed: bool
     log: str
     request_id: str
+    trace: str = ""
 
 
 class LambdaPools:
@@ -215,12 +226,14 @@ class LambdaPools:
         """Run one event and return its outcome; `arn` is the one that it was invoked by.
 
         No lock is held while the handler runs. Raises Throttled over the reserved concurrency,
-        LocalAwsError when no worker can start.
+        LoopFound for an event of a loop, LocalAwsError when no worker can start.
         """
         invocation = Invocation(body, arn or spec.arn, spec.timeout_seconds)
         invocation.request_id = request_id or invocation.request_id
         invocation.client_context = client_context
+        invocation.trace = self._trace(spec, invocation.function_arn)
         with (
+            following(invocation.trace),
             self._slot(spec, invocation.function_arn) as running,
             self._pool(spec).worker() as worker,
         ):
@@ -235,7 +248,22 @@ class LambdaPools:
                 running=running,
             )
         log = _tail(events)
-        return Outcome(invocation.result, invocation.failed, log, invocation.request_id)
+        return Outcome(
+            invocation.result, invocation.failed, log, invocation.request_id, invocation.trace
+        )
+
+    def _trace(self, spec: FunctionSpec, arn: str) -> str:
+        try:
+            return invoked(current(), arn, allowed=spec.allows_loops)
+        except LoopFound:
+            _log.error(
+                "%s is not invoked: it invokes itself, directly or through other services. End "
+                "the loop, or allow it with PutFunctionRecursionConfig.",
+                spec.name,
+            )
+            if self._meter is not None:
+                self._meter.dropped(spec, arn)
+            raise
 
     def retire(self, name: str) -> None:
         """End the workers of every version of a function."""

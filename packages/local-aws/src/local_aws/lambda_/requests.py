@@ -10,6 +10,7 @@ from typing import Any
 from moto.awslambda.exceptions import ConflictException
 
 from local_aws.core.patching import patch
+from local_aws.iam.policy_documents import invalid_principal
 from local_aws.lambda_.configuration import CONCURRENT_EXECUTIONS
 from local_aws.lambda_.invoke import refusal
 
@@ -30,7 +31,15 @@ def add_permission(
     target = ":".join(function.function_arn.split(":")[:7])
     if qualifier and qualifier != _LATEST:
         target = f"{target}:{qualifier}"
-    statement_id = json.loads(raw).get("StatementId")
+    given = json.loads(raw)
+    statement_id, principal = given.get("StatementId"), str(given.get("Principal"))
+    is_service = "." in principal and not principal.startswith("arn:")
+    if not is_service and invalid_principal({"Statement": {"Principal": {"AWS": principal}}}):
+        raise refusal(
+            "InvalidParameterValueException",
+            "The provided principal was invalid. Please check the principal and try again.",
+            400,
+        )
     for statement in function.policy.statements:
         if (statement.get("Sid"), statement.get("Resource")) == (statement_id, target):
             raise refusal(

@@ -9,7 +9,6 @@ import contextlib
 import json
 import socketserver
 import threading
-import time
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +42,7 @@ class Invocation:
     timeout_seconds: float
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     client_context: str = ""
+    trace: str = ""
     deadline: float = 0.0
     result: bytes = b""
     failed: bool = False
@@ -57,14 +57,13 @@ class Invocation:
 
     def headers(self) -> dict[str, str]:
         """Return the headers that the runtime gets with the event."""
-        trace = f"Root=1-{int(time.time()):08x}-{self.request_id.replace('-', '')[:24]};Sampled=0"
         context = {"Lambda-Runtime-Client-Context": self.client_context}
         return {
             "Content-Type": "application/json",
             "Lambda-Runtime-Aws-Request-Id": self.request_id,
             "Lambda-Runtime-Deadline-Ms": str(int(self.deadline * 1000)),
             "Lambda-Runtime-Invoked-Function-Arn": self.function_arn,
-            "Lambda-Runtime-Trace-Id": trace,
+            **({"Lambda-Runtime-Trace-Id": self.trace} if self.trace else {}),
             **(context if self.client_context else {}),
         }
 

@@ -9,6 +9,7 @@ from typing import Any
 from moto.iam.access_control import PermissionResult
 
 from local_aws.core.patching import patch
+from local_aws.s3.lifecycle import require_rules
 
 _SECURE_TRANSPORT = "aws:SecureTransport"
 _KEPT = "newer_noncurrent_versions"
@@ -90,7 +91,8 @@ def _with_event_bridge(text: str) -> str:
 
 @patch("moto.s3.models.FakeBucket.set_lifecycle", why=_FORGOTTEN)
 def set_lifecycle(original: Any, bucket: Any, rules: list[dict[str, Any]]) -> None:
-    """Keep the rules as they were given."""
+    """Keep the rules as they were given, if S3 takes them."""
+    require_rules(rules)
     original(bucket, rules)
     for rule, given in zip(bucket.rules, rules, strict=True):
         expiration = given.get("NoncurrentVersionExpiration") or {}

@@ -28,7 +28,6 @@ from local_aws.eventbridge.delivery import (
     require_topic,
     send_to_queue,
 )
-from local_aws.s3.versions import is_deleting_version
 
 _log = logging.getLogger(__name__)
 # What the request that this thread answers has in its query.
@@ -87,10 +86,8 @@ def _was_asked_for(name: str) -> bool:
     """Return whether the request is about what the event reports.
 
     moto sets tags and an ACL at every upload, and puts an object to complete one in parts; S3
-    publishes one creation. Of versions, `versions.delete_object` publishes the event.
+    publishes one creation.
     """
-    if is_deleting_version():
-        return False
     parts = getattr(_asked, "parts", None)
     if parts is None:
         return True
@@ -145,7 +142,7 @@ def _object(name: str, bucket: Any, key: Any, *, quoted: bool) -> dict[str, Any]
     found: dict[str, Any] = {"key": quote_plus(key.name, safe="/") if quoted else key.name}
     if not name.startswith("ObjectRemoved"):
         found |= {"size": key.size, tag: key.etag.strip('"')}
-    if bucket.is_versioned:
+    if bucket.versioning_status == "Enabled":
         found[version] = key.version_id
     return {**found, "sequencer": f"{int(clock.now().timestamp() * 1e6):016X}"}
 

@@ -4,9 +4,12 @@ from local_aws.core.context import Context
 from local_aws.s3 import (
     bucket_configuration,
     chunked_bodies,
+    conditions,
     cors,
+    listing,
     malformed_requests,
     notifications,
+    object_lock,
     parts,
     requests,
     versions,
@@ -15,7 +18,8 @@ from local_aws.s3 import (
 from local_aws.s3.reads import with_reads
 
 PATCHED = (
-    *(bucket_configuration, chunked_bodies, cors, notifications, parts, requests, versions),
+    *(bucket_configuration, chunked_bodies, conditions, cors, listing, notifications, parts),
+    *(requests, object_lock, versions),
     *(writes, malformed_requests),
 )
 

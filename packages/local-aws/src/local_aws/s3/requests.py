@@ -16,15 +16,15 @@ from typing import Any
 from moto.s3.exceptions import (
     DuplicateTagKeys,
     InvalidBucketName,
-    InvalidContinuationToken,
     MalformedXML,
     MethodNotAllowed,
     S3ClientError,
 )
 from moto.s3.models import FakeDeleteMarker
 
+from local_aws.core.context import ACCOUNT_ID
 from local_aws.core.patching import patch
-from local_aws.iam.policy_documents import policy_problem
+from local_aws.iam.policy_documents import invalid_principal, policy_problem, tell_unknown_keys
 
 MAX_KEY_BYTES = 1_024
 MAX_METADATA_BYTES = 2_048
@@ -39,8 +39,31 @@ _RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_ENDS = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 _KEY_WHY = "takes keys of any length"
 _METADATA = "x-amz-meta-"
+_ATTRIBUTES = {"ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"}
+_OWNER_WHY = "passes over the owner that a bucket is expected to have"
+_EXPECTED_OWNERS = ("x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner")
 # Of each pair a statement has one.
 _NEEDED = (("Effect",), ("Principal", "NotPrincipal"), ("Action", "NotAction"))
+
+
+class _AccessDenied(S3ClientError):
+    refusal_status = 403
+
+    def __init__(self) -> None:
+        super().__init__("AccessDenied", "Access Denied")
+
+
+@patch(f"{_RESPONSE}._bucket_response", why=_OWNER_WHY)
+@patch(f"{_RESPONSE}._key_response", why=_OWNER_WHY)
+def respond(original: Any, response: Any, request: Any, full_url: str) -> Any:
+    """Answer a request; raises AccessDenied where another account's bucket is expected.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
+    """
+    for name in _EXPECTED_OWNERS:
+        if response.headers.get(name) not in (None, ACCOUNT_ID):
+            raise _AccessDenied
+    return original(response, request, full_url)
 
 
 @patch(f"{_BACKEND}.create_bucket", why="takes names that S3 refuses")
@@ -54,6 +77,24 @@ def create_bucket(original: Any, backend: Any, bucket_name: str, *args: Any, **m
     ):
         raise InvalidBucketName
     return original(backend, bucket_name, *args, **more)
+
+
+@patch(f"{_BACKEND}.put_bucket_versioning", why="takes any word for a status")
+def put_bucket_versioning(original: Any, backend: Any, bucket_name: str, status: str) -> None:
+    """Enable or suspend a bucket's versioning."""
+    if status not in ("Enabled", "Suspended"):
+        raise MalformedXML
+    original(backend, bucket_name, status)
+
+
+@patch(f"{_RESPONSE}.get_object_attributes", why="passes over attributes that no object has")
+def get_object_attributes(original: Any, response: Any) -> Any:
+    """Answer with the attributes of an object that are asked for."""
+    asked = str(response.headers.get("x-amz-object-attributes") or "").split(",")
+    if not {name.strip() for name in asked} <= _ATTRIBUTES:
+        message = "Invalid attribute name specified."
+        raise S3ClientError("InvalidArgument", message)
+    return original(response)
 
 
 @patch(f"{_BACKEND}.put_object", why=_KEY_WHY)
@@ -104,6 +145,9 @@ def require_policy(text: str | bytes) -> None:
                 raise S3ClientError("MalformedPolicy", f"Missing required field {names[0]}")
     if problem := policy_problem(text):
         raise S3ClientError("MalformedPolicy", f"Policy has invalid syntax: {problem}")
+    if invalid_principal(policy):
+        raise S3ClientError("MalformedPolicy", "Invalid principal in policy")
+    tell_unknown_keys(text)
 
 
 @patch(f"{_RESPONSE}._tagging_from_xml", why="takes the last of several tags with one key")
@@ -122,15 +166,6 @@ def acl_from_headers(original: Any, response: Any, headers: Any) -> Any:
         return original(response, headers)
     except (AssertionError, AttributeError, ValueError) as error:
         raise S3ClientError("InvalidArgument", "Argument format not recognized") from error
-
-
-@patch(f"{_BACKEND}.list_objects_v2", why="fails at a token that it did not give")
-def list_objects_v2(original: Any, backend: Any, *args: Any, **more: Any) -> Any:
-    """Return a page of objects."""
-    token = more.get("continuation_token")
-    if token and token not in backend._pagination_tokens:
-        raise InvalidContinuationToken
-    return original(backend, *args, **more)
 
 
 @patch(f"{_BACKEND}.select_object_content", why="unpacks an object without a bound")

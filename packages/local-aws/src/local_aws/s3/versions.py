@@ -3,20 +3,19 @@
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html
 """
 
-import threading
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 from moto.s3 import notifications as moto_notifications
+from moto.s3.exceptions import AccessDeniedByLock
 from moto.s3.models import FakeDeleteMarker, FakeKey
 
 from local_aws.core.patching import patch
 
 _BACKEND = "moto.s3.models.S3Backend"
 _EVENTS = moto_notifications.S3NotificationEvent
-# Set while moto deletes a version, of which it publishes an event only now and then.
-_deleting = threading.local()
+_SUSPENDED, _NULL = "Suspended", "null"
 
 
 class _Listed:
@@ -96,16 +95,43 @@ def _group(name: str, prefix: str, delimiter: str | None) -> str | None:
 
 
 @patch(
+    "moto.s3.models.FakeBucket.is_versioned",
+    why="takes suspended versioning for none: a write or a deletion destroys every version",
+)
+def is_versioned(original: Any, bucket: Any) -> bool:
+    """Return whether objects of a bucket have versions, which they keep while that is suspended."""
+    del original
+    return bucket.versioning_status in ("Enabled", _SUSPENDED)
+
+
+@patch(f"{_BACKEND}.put_object", why="gives an object a version of its own while that is suspended")
+def put_object(
+    original: Any, backend: Any, bucket_name: str, key_name: str, *args: Any, **more: Any
+) -> Any:
+    """Store an object; while versioning is suspended, in the place of the null version.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/AddingObjectstoVersionSuspendedBuckets.html
+    """
+    key = original(backend, bucket_name, key_name, *args, **more)
+    bucket = backend.get_bucket(bucket_name)
+    if bucket.versioning_status == _SUSPENDED:
+        key._version_id, key._is_versioned = _NULL, False
+        kept = [one for one in bucket.keys.getlist(key_name) if one is key or not _is_null(one)]
+        bucket.keys.setlist(key_name, kept)
+    return key
+
+
+@patch(
     f"{_BACKEND}.delete_object",
     why="publishes no event of a delete marker, few of versions; makes none for a missing key",
 )
-def delete_object(
+def delete_object(  # noqa: PLR0917 - moto's own
     original: Any,
     backend: Any,
     bucket_name: str,
     key_name: str,
     version_id: str | None = None,
-    **more: Any,
+    bypass: Any = False,
 ) -> Any:
     """Delete an object, put a delete marker over it, or delete a version; publish which.
 
@@ -113,38 +139,55 @@ def delete_object(
     (https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeleteMarker.html).
     """
     bucket = backend.get_bucket(bucket_name)
+    if version_id is not None:
+        return True, _delete_version(backend, bucket, key_name, version_id, bypass=bypass)
     if not bucket.is_versioned:
-        return original(backend, bucket_name, key_name, version_id, **more)
-    removed = next(
-        (one for one in bucket.keys.getlist(key_name) or () if one.version_id == version_id), None
+        return original(backend, bucket_name, key_name, None, bypass)
+    marker = _put_marker(backend, bucket, key_name)
+    event = _EVENTS.OBJECT_REMOVED_DELETE_MARKER_CREATED_EVENT
+    moto_notifications.send_event(backend.account_id, event, bucket, marker)
+    return True, {"version-id": marker.version_id, "delete-marker": "true"}
+
+
+def _delete_version(
+    backend: Any, bucket: Any, name: str, version_id: str, *, bypass: Any
+) -> dict[str, str]:
+    """Delete a version if it is there; return what the answer says of it.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html
+    """
+    versions = list(bucket.keys.getlist(name) or ())
+    removed = next((one for one in versions if str(one.version_id) == version_id), None)
+    if isinstance(removed, FakeKey) and removed.is_locked(governance_bypass=bypass):
+        raise AccessDeniedByLock
+    answer = {"version-id": version_id}
+    if removed is None:
+        return answer
+    if isinstance(removed, FakeDeleteMarker):
+        answer["delete-marker"] = "true"
+    bucket.keys.setlist(name, [one for one in versions if one is not removed])
+    if len(versions) == 1:
+        bucket.keys.pop(name)
+    moto_notifications.send_event(
+        backend.account_id, _EVENTS.OBJECT_REMOVED_DELETE_EVENT, bucket, removed
     )
-    _deleting.version = True
-    try:
-        answer = original(backend, bucket_name, key_name, version_id, **more)
-    finally:
-        _deleting.version = False
-    if version_id is None and not answer[0]:
-        answer = True, _mark_missing(backend, bucket, key_name)
-    if version_id is None and answer[0]:
-        event, removed = _EVENTS.OBJECT_REMOVED_DELETE_MARKER_CREATED_EVENT, bucket.keys[key_name]
-    else:
-        event = _EVENTS.OBJECT_REMOVED_DELETE_EVENT
-    if removed is not None:
-        moto_notifications.send_event(backend.account_id, event, bucket, removed)
     return answer
 
 
-def _mark_missing(backend: Any, bucket: Any, name: str) -> dict[str, str]:
-    """Put a delete marker where no object is; return what the answer says of it."""
+def _put_marker(backend: Any, bucket: Any, name: str) -> FakeDeleteMarker:
+    """Put a delete marker over a key, and return it; a null one replaces the null version."""
+    versions = list(bucket.keys.getlist(name) or ())
     nothing = FakeKey(name, b"", backend.account_id, backend.region_name, bucket_name=bucket.name)
     marker = FakeDeleteMarker(key=nothing)
-    bucket.keys[name] = marker
-    return {"version-id": marker.version_id, "delete-marker": "true"}
+    if bucket.versioning_status == _SUSPENDED:
+        marker._version_id = _NULL
+        versions = [one for one in versions if not _is_null(one)]
+    bucket.keys.setlist(name, [*versions, marker])
+    return marker
 
 
-def is_deleting_version() -> bool:
-    """Return whether this thread is deleting a version, of which `delete_object` publishes."""
-    return bool(getattr(_deleting, "version", False))
+def _is_null(version: Any) -> bool:
+    return str(version.version_id) == _NULL
 
 
 @patch(

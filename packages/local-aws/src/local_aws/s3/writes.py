@@ -6,20 +6,32 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html
 
 import base64
 import binascii
-import contextlib
 import hashlib
 import re
-import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qsl
 
-from moto.s3.exceptions import MissingKey, PreconditionFailed, S3ClientError
-from moto.s3.utils import compute_checksum
+from moto.s3.exceptions import (
+    BadRequest,
+    InvalidArgumentError,
+    InvalidStorageClass,
+    InvalidTagError,
+    S3ClientError,
+)
+from moto.s3.utils import STORAGE_CLASS, compute_checksum
 
 from local_aws.core.patching import patch
+from local_aws.s3.conditions import (
+    always_locked,
+    copied_object,
+    locked,
+    require_source,
+    require_target,
+    require_writable,
+    split_by_conditions,
+    with_errors,
+)
 from local_aws.s3.requests import (
     is_quiet,
     require_deletable,
@@ -30,18 +42,37 @@ from local_aws.s3.requests import (
 _RESPONSE = "moto.s3.responses.S3Response"
 # What the standard library computes; CRC32C and CRC64NVME are stored unchecked.
 _CHECKED = ("SHA256", "SHA1", "CRC32")
-_SOURCE = "x-amz-copy-source"
-# Between the check of a condition and the write nobody else may write.
-_CONDITIONAL = threading.RLock()
+_CHECKSUM = "x-amz-checksum-"
+# Of the headers that begin like it, those that hold no checksum.
+_ABOUT_CHECKSUMS = ("algorithm", "mode", "type")
+_SIZES = {"CRC32": 4, "CRC32C": 4, "CRC64NVME": 8, "SHA1": 20, "SHA256": 32}
+_DIRECTIVES = {"metadata": "metadata", "tagging": "Tagging"}
+_ENCRYPTIONS = ("AES256", "aws:fsx", "aws:kms", "aws:kms:dsse")
+MAX_TAGS = 10
 
 
-@patch(f"{_RESPONSE}.put_object", why="checks no digest, and lets two writers both be the first")
+@patch(f"{_RESPONSE}.put_object", why="checks no digest, and stores what it then refuses")
 def put_object(original: Any, response: Any) -> Any:
     """Store an object whose body is intact and whose conditions hold."""
-    require_metadata(response.headers)
+    require_writable(response)
+    _require_properties(response)
     require_intact(response)
-    with _locked(response, "If-Match", "If-None-Match"):
-        return original(response)
+    with locked(response):
+        status, headers, body = original(response)
+        key = response.backend.get_object(response.bucket_name, response.parse_key_name())
+        if key is not None and key.checksum_value and not key.checksum_type:
+            key.checksum_type = headers["x-amz-checksum-type"] = "FULL_OBJECT"
+    return status, headers, body
+
+
+@patch(f"{_RESPONSE}._key_response_post", why="begins uploads of objects that cannot be stored")
+def post_key(  # noqa: PLR0917 - moto's own
+    original: Any, response: Any, request: Any, body: Any, bucket_name: str, query: Any, key: str
+) -> Any:
+    """Begin an upload of an object in parts, or complete it."""
+    if "uploads" in query:
+        _require_properties(response)
+    return original(response, request, body, bucket_name, query, key)
 
 
 @patch(f"{_RESPONSE}.upload_part", why="stores a part before it looks at its checksum")
@@ -51,29 +82,117 @@ def upload_part(original: Any, response: Any) -> Any:
     return original(response)
 
 
+@patch(f"{_RESPONSE}.delete_object", why="looks at a condition before others have written")
+def delete_object(original: Any, response: Any) -> Any:
+    """Delete an object that is the one which the request names."""
+    with locked(response):
+        require_target(response)
+        headers = response.headers
+        response.headers = {k: v for k, v in headers.items() if k.lower() != "if-match"}
+        try:
+            return original(response)
+        finally:
+            response.headers = headers
+
+
 @patch(f"{_RESPONSE}._bucket_response_delete_keys", why="checks no digest, and is not quiet")
 def delete_objects(original: Any, response: Any, *args: Any, **more: Any) -> Any:
     """Delete the objects that an intact body names."""
     require_deletable(response.body)
     require_intact(response)
-    status, headers, body = original(response, *args, **more)
-    return status, headers, without_deleted(body) if is_quiet(response.body) else body
+    asked = response.body
+    with always_locked():
+        response.body, failed = split_by_conditions(response)
+        try:
+            status, headers, body = original(response, *args, **more)
+        finally:
+            response.body = asked
+    body = with_errors(body, failed)
+    return status, headers, without_deleted(body) if is_quiet(asked) else body
 
 
-@patch(f"{_RESPONSE}.copy_object", why="heeds one of the six conditions")
+@patch(
+    f"{_RESPONSE}.copy_object", why="heeds one of the six conditions, and stores what it refuses"
+)
 def copy_object(original: Any, response: Any) -> Any:
     """Copy an object where the conditions on the source and the target hold."""
-    with _locked(response, "If-Match", "If-None-Match"):
-        _require_source(response)
-        _require_target(response)
+    _require_properties(response)
+    for kind, shown in _DIRECTIVES.items():
+        given = response.headers.get(f"x-amz-{kind}-directive")
+        if given not in (None, "COPY", "REPLACE"):
+            message = f"Unknown {shown} directive."
+            raise InvalidArgumentError(message, f"x-amz-{kind}-directive", given)
+    with locked(response):
+        require_source(response)
+        require_target(response)
         return original(response)
 
 
 @patch(f"{_RESPONSE}.upload_part_copy", why="heeds no condition")
 def upload_part_copy(original: Any, response: Any) -> Any:
     """Copy a part where the conditions on the source hold."""
-    _require_source(response)
+    require_source(response)
+    _require_copied_range(response)
     return original(response)
+
+
+def _require_copied_range(response: Any) -> None:
+    """Raise InvalidArgument for bytes that the source of a part does not have.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html
+    """
+    name = "x-amz-copy-source-range"
+    given = response.headers.get(name)
+    if given is None:
+        return
+    asked = re.fullmatch(r"bytes=([0-9]{1,18})-([0-9]{1,18})", given)
+    if asked is None or int(asked[1]) > int(asked[2]):
+        message = (
+            f"The {name} value must be of the form bytes=first-last where first and last are the "
+            "zero-based offsets of the first and last bytes to copy"
+        )
+        raise InvalidArgumentError(message, name, given)
+    source = copied_object(response)
+    if source is not None and int(asked[2]) >= source.size:
+        message = f"Range specified is not valid for source object of size: {source.size}"
+        raise InvalidArgumentError(message, name, given)
+
+
+def _require_properties(response: Any) -> None:
+    """Raise S3ClientError for what an object cannot have: else it is stored, and then refused."""
+    headers = response.headers
+    require_metadata(headers)
+    storage = headers.get("x-amz-storage-class")
+    if storage is not None and storage not in STORAGE_CLASS:
+        raise InvalidStorageClass(storage=storage)
+    encryption = headers.get("x-amz-server-side-encryption")
+    if encryption is not None and encryption not in _ENCRYPTIONS:
+        message = "The encryption method specified is not supported"
+        raise InvalidArgumentError(message, "x-amz-server-side-encryption", encryption)
+    response._acl_from_headers(headers)
+    _require_tags(headers.get("x-amz-tagging"), response.backend.tagger)
+
+
+def _require_tags(text: str | None, tagger: Any) -> None:
+    """Raise S3ClientError for tags that an object cannot have.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
+    """
+    if not text:
+        return
+    tags = parse_qsl(text, keep_blank_values=True)
+    names = [name for name, _ in tags]
+    if len(names) != len(set(names)) or not all(names):
+        message = "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query "
+        message += "parameters without tag name duplicates."
+        raise InvalidArgumentError(message, "x-amz-tagging", text)
+    if len(tags) > MAX_TAGS:
+        raise BadRequest(f"Object tags cannot be greater than {MAX_TAGS}")
+    if any(name.lower().startswith("aws:") for name in names):
+        raise InvalidTagError("Your TagKey cannot be prefixed with aws:")
+    problem = tagger.validate_tags([{"Key": name, "Value": value} for name, value in tags])
+    if problem:
+        raise InvalidTagError(problem)
 
 
 @patch(
@@ -93,6 +212,7 @@ def require_intact(response: Any) -> None:
     body = response.body or b""
     body = body.encode() if isinstance(body, str) else body
     _require_digest(response.headers.get("Content-MD5"), body)
+    _require_one_checksum(response.headers)
     for algorithm, given in _checksums(response):
         if compute_checksum(body, algorithm).decode() != given:
             raise S3ClientError(
@@ -116,6 +236,31 @@ def _require_digest(given: str | None, body: bytes) -> None:
         )
 
 
+def _require_one_checksum(headers: Any) -> None:
+    """Raise InvalidRequest for several checksums, or for one that is none of its algorithm.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
+    """
+    given = {
+        name.lower().removeprefix(_CHECKSUM): str(value)
+        for name, value in headers.items()
+        if name.lower().startswith(_CHECKSUM)
+        and name.lower().removeprefix(_CHECKSUM) not in _ABOUT_CHECKSUMS
+    }
+    if len(given) > 1:
+        message = "Expecting a single x-amz-checksum- header. "
+        message += "Multiple checksum Types are not allowed."
+        raise S3ClientError("InvalidRequest", message)
+    for name, value in given.items():
+        try:
+            size = len(base64.b64decode(value, validate=True))
+        except (binascii.Error, ValueError):
+            size = 0
+        if size != _SIZES.get(name.upper(), size):
+            message = f"Value for {_CHECKSUM}{name} header is invalid."
+            raise S3ClientError("InvalidRequest", message)
+
+
 def _checksums(response: Any) -> Iterator[tuple[str, str]]:
     """Yield the algorithms and values that a request brings, in its headers or its trailer."""
     trailer = str(response.headers.get("x-amz-trailer") or "").lower()
@@ -127,69 +272,3 @@ def _checksums(response: Any) -> Iterator[tuple[str, str]]:
             given = found[1].decode(errors="replace") if found else None
         if given is not None:
             yield algorithm, given
-
-
-def _locked(response: Any, *headers: str) -> contextlib.AbstractContextManager[Any]:
-    conditional = any(response.headers.get(name) for name in headers)
-    return _CONDITIONAL if conditional else contextlib.nullcontext()
-
-
-def _require_source(response: Any) -> None:
-    """Raise PreconditionFailed unless the object that is copied meets the conditions on it.
-
-    An ETag that matches outdoes a time since which it must be unmodified, and one that does not
-    a time since which it must be modified.
-    """
-    source = urlsplit(response.headers[_SOURCE])
-    bucket, _, key = unquote(source.path).lstrip("/").partition("/")
-    version = parse_qs(source.query).get("versionId", [None])[0]
-    found = response.backend.get_object(bucket, key, version_id=version)
-    if found is None:  # moto has the error for that
-        return
-    tag, modified = found.etag, found.last_modified.replace(tzinfo=UTC, microsecond=0)
-    match, since = _asked(response, "if-match"), _asked(response, "if-unmodified-since")
-    if match:
-        _require(_names(match, tag), "x-amz-copy-source-If-Match")
-    elif (at := _time(since)) is not None:
-        _require(modified <= at, "x-amz-copy-source-If-Unmodified-Since")
-    none, since = _asked(response, "if-none-match"), _asked(response, "if-modified-since")
-    if none:
-        _require(not _names(none, tag), "x-amz-copy-source-If-None-Match")
-    elif (at := _time(since)) is not None:
-        _require(modified > at, "x-amz-copy-source-If-Modified-Since")
-
-
-def _require_target(response: Any) -> None:
-    """Raise S3ClientError unless what a copy replaces meets the conditions on it."""
-    match, none = response.headers.get("If-Match"), response.headers.get("If-None-Match")
-    if not match and not none:
-        return
-    key = response.parse_key_name()
-    found = response.backend.get_object(response.bucket_name, key)
-    if match and found is None:
-        raise MissingKey(key=key)
-    _require(not match or _names(match, found.etag), "If-Match")
-    _require(not none or found is None or not _names(none, found.etag), "If-None-Match")
-
-
-def _asked(response: Any, condition: str) -> str:
-    return str(response.headers.get(f"{_SOURCE}-{condition}") or "")
-
-
-def _names(given: str, tag: str) -> bool:
-    """Return whether a condition names an ETag; `*` names each."""
-    return given.strip() == "*" or tag.strip('"') in [one.strip(' "') for one in given.split(",")]
-
-
-def _time(given: str) -> datetime | None:
-    """Return the time of a condition; S3 passes one over that cannot be read."""
-    try:
-        found = parsedate_to_datetime(given)
-    except (TypeError, ValueError):
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def _require(holds: bool, condition: str) -> None:
-    if not holds:
-        raise PreconditionFailed(condition)

@@ -42,16 +42,16 @@ class _BoundedTarInfo(tarfile.TarInfo):
     def _proc_member(self, tar: tarfile.TarFile) -> Any:
         """Read the rest of a member; tarfile calls this for each header of 512 bytes."""
         if self.type == tarfile.GNUTYPE_SPARSE:
-            raise UnsafeArchive("The model artifact has a sparse file in it.")
+            raise UnsafeArchive("The archive has a sparse file in it.")
         if self.type in _EXTENDED_HEADERS and not 0 <= self.size <= MAX_HEADER_BYTES:
             raise UnsafeArchive(
-                f"The model artifact has a header of {self.size} bytes; at most "
+                f"The archive has a header of {self.size} bytes; at most "
                 f"{MAX_HEADER_BYTES} are read."
             )
         return super()._proc_member(tar)  # type: ignore[misc]
 
     def _refuse_sparse(self, *_: Any) -> None:
-        raise UnsafeArchive("The model artifact has a sparse file in it.")
+        raise UnsafeArchive("The archive has a sparse file in it.")
 
     _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_sparse
 
@@ -77,10 +77,8 @@ def unpack(
         with tarfile.open(archive, mode="r:gz", tarinfo=_BoundedTarInfo) as tar:
             for member in _checked(tar, max_bytes, max_members):
                 _write(tar, member, folder / member.name)
-    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, RecursionError) as error:
-        raise UnsafeArchive(
-            f"The model artifact cannot be unpacked: {str(error)[:200]}."
-        ) from error
+    except _DAMAGE as error:
+        raise UnsafeArchive(f"The archive cannot be unpacked: {str(error)[:200]}.") from error
 
 
 def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
@@ -94,7 +92,7 @@ def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     content = tar.extractfile(member)
     if content is None:
-        raise UnsafeArchive(f"The model artifact has no content of {member.name[:100]!r}.")
+        raise UnsafeArchive(f"The archive has no content of {member.name[:100]!r}.")
     with content, path.open("wb") as file:
         shutil.copyfileobj(content, file)
 
@@ -105,13 +103,11 @@ def _checked(tar: tarfile.TarFile, max_bytes: int, max_members: int) -> Iterator
         total += max(0, member.size)
         if count > max_members or total > max_bytes or member.size < 0:
             raise UnsafeArchive(
-                f"The model artifact holds more than {max_members} members or {max_bytes} bytes."
+                f"The archive holds more than {max_members} members or {max_bytes} bytes."
             )
         name, shown = PurePosixPath(member.name), member.name[:100]
         if name.is_absolute() or ".." in name.parts or "\\" in member.name:
-            raise UnsafeArchive(f"The model artifact has a member outside of it: {shown!r}.")
+            raise UnsafeArchive(f"The archive has a member outside of it: {shown!r}.")
         if not member.isfile() and not member.isdir():
-            raise UnsafeArchive(
-                f"The model artifact has a member that is no plain file: {shown!r}."
-            )
+            raise UnsafeArchive(f"The archive has a member that is no plain file: {shown!r}.")
         yield member

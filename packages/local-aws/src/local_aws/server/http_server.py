@@ -2,6 +2,7 @@
 
 import itertools
 import queue
+import re
 import select
 import socket
 import threading
@@ -15,6 +16,7 @@ from cheroot.workers.threadpool import WorkerThread
 from local_aws.core.admin_api import Wsgi
 from local_aws.server.connection_streams import streams
 from local_aws.server.peers import is_own
+from local_aws.server.request_bodies import MAX_BYTES, RequestBody
 
 # What waits to be accepted when hundreds of clients come at once.
 BACKLOG = 1024
@@ -28,6 +30,13 @@ _ERROR_LEVEL = 40
 # More than any client sends: URLs of S3 and Lambda's client context have some kilobytes.
 MAX_HEAD_BYTES = 1 << 20
 _METADATA = b"X-Amz-Meta-"
+# No whitespace before the colon, no folded line and no control character in a value, for which
+# https://www.rfc-editor.org/rfc/rfc9112#section-5 has a request refused.
+_HEADER = re.compile(rb"([^\0- :\x7f]+):([^\0\r\n]*)\r\n")
+_CRLF = b"\r\n"
+_LENGTH = b"Content-Length"
+# A second one with another value makes two requests out of one.
+_ONCE = (_LENGTH, b"Host")
 # Under it moto looks for the names of headers that WSGI cannot spell.
 _NAMES = "moto.preserved_header_names"
 
@@ -84,29 +93,62 @@ class ThreadPool:
         thread.start()
 
 
-class _HeaderReader(cheroot_server.HeaderReader):
+class _HeaderReader:
     """Drops what WSGI would take for another header, and keeps S3's metadata keys."""
 
-    def _allow_header(self, name: bytes) -> bool:
-        return b"_" not in name or name.startswith(_METADATA)
+    def __call__(self, stream: Any, headers: dict[bytes, bytes]) -> None:
+        """Add the headers of a request; raises ValueError for a malformed one."""
+        while (line := stream.readline()) != _CRLF:
+            found = _HEADER.fullmatch(line)
+            if found is None:
+                raise ValueError("Malformed header line.")
+            name, value = found[1].title(), found[2].strip()
+            if b"_" in name and not name.startswith(_METADATA):
+                continue
+            before = headers.get(name)
+            if before is not None and name not in _ONCE:
+                value = b", ".join((before, value))
+            elif before not in (None, value):
+                raise ValueError(f"Two {name.decode()} headers with different values.")
+            headers[name] = value
 
 
 class _Request(cheroot_server.HTTPRequest):
     header_reader = _HeaderReader()
 
+    def read_request_line(self) -> bool:
+        """Read the first line; return False, with an answer given, for a malformed one."""
+        try:
+            read: bool = super().read_request_line()  # type: ignore[no-untyped-call]
+        except ValueError:  # as of a path that begins as the address of another host
+            return self._refuse("Malformed Request-URI")
+        return read
+
     def read_request_headers(self) -> bool:
-        """Read the headers; return False, with an answer given, for a length that is none."""
+        """Read the headers; return False, with an answer given, if the body's end is not clear."""
         if not super().read_request_headers():  # type: ignore[no-untyped-call]
             return False
-        length: bytes = self.inheaders.get(b"Content-Length", b"0")
-        if length.isdigit():
-            return True
-        # To read so much would be to wait for the connection's end.
-        self.simple_response("400 Bad Request", "Malformed Content-Length Header.")
+        length, coding = map(self.inheaders.get, (_LENGTH, b"Transfer-Encoding"))
+        if length is not None and not length.isdigit():
+            return self._refuse("Malformed Content-Length Header.")
+        if coding is not None and not (
+            self.chunked_read and coding.lower() == b"chunked" and length is None
+        ):
+            return self._refuse("Malformed Transfer-Encoding Header.")
+        return True
+
+    def _refuse(self, why: str) -> bool:
+        # The connection is closed: nobody knows where the next request begins.
+        self.simple_response("400 Bad Request", why)
         return False
 
     def send_headers(self) -> None:
-        """Keep the head until the first of the body, so that both are sent in one."""
+        """Keep the head until the first of the body, so that both are sent in one.
+
+        What nobody has read of the request's body is dropped before; a connection on which no
+        other request can follow is closed.
+        """
+        self.close_connection = self.close_connection or not self.rfile.skip()
         self.conn.wfile.corked = True
         try:
             super().send_headers()
@@ -141,6 +183,8 @@ class _Gateway(wsgi.Gateway_10):
 
     def get_environ(self) -> Any:
         """Return the environment of a request, a dictionary."""
+        length = None if self.req.chunked_read else int(self.req.inheaders.get(_LENGTH, 0))
+        self.req.rfile = RequestBody(self.req.conn.rfile, length)
         environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
         uri = environ["REQUEST_URI"]
         path = uri.partition("?")[0]
@@ -157,6 +201,7 @@ class WebServer(wsgi.Server):
     ConnectionClass = _Connection
     keep_alive_conn_limit = _KEPT_CONNECTIONS
     max_request_header_size = MAX_HEAD_BYTES
+    max_request_body_size = MAX_BYTES
     expiration_interval = 0.1
 
     def __init__(self, listener: socket.socket, application: Wsgi) -> None:

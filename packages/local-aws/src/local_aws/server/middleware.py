@@ -14,8 +14,10 @@ from local_aws.core.admin_api import PREFIX, ROUTES, Wsgi, serve_own_paths
 from local_aws.core.context import Context
 from local_aws.core.faults import answer_faults
 from local_aws.core.refusals import refuse
+from local_aws.core.request_chains import follow_requests
 from local_aws.dashboard.page import serve_page
 from local_aws.server.origin_check import check_origin
+from local_aws.server.request_bodies import read_bodies
 from local_aws.state.commits import commit_changes, hold_acknowledgements
 from local_aws.state.saver import Saver
 
@@ -31,10 +33,12 @@ def layers(context: Context, saver: Saver | None) -> list[Layer]:
     return [
         refuse_failures,  # what nothing below expected: 400 with a sentence, never a closed line
         check_origin,  # other sites' pages, and hosts that are not this one: 403
+        read_bodies,  # whole, before anything is done; one that is cut off: 400
         serve_page,  # "/", for a browser
         functools.partial(serve_own_paths, routes=ROUTES),  # /_local_aws/...
         answer_faults,  # those that a test asked for
         sandbox_content,  # what a bucket holds is no page of this origin
+        follow_requests,  # of functions and executions: what led to them
         *(
             [functools.partial(hold_acknowledgements, saver=saver)] if saver else []
         ),  # of what the next layers accept

@@ -3,6 +3,9 @@
 The server listens on the loopback only, but a browser brings other sites' requests there: a
 site's script may post a form to it, and a name of the site's may be made to point to it (DNS
 rebinding). AWS clients send no `Origin`, and name this host or AWS's own domains as `Host`.
+A browser says by `Origin` or `Sec-Fetch-Site` where a request comes from. Of one that does not (it
+is old, or an extension removes them), a page could make any request look like a person's, by
+withholding the `Referer`: it changes nothing here.
 """
 
 import ipaddress
@@ -17,6 +20,10 @@ from local_aws.core.admin_api import Wsgi
 _DOMAINS = ("localhost", "amazonaws.com", "amazonaws.com.cn", "api.aws")
 _PREFIXED = re.compile(r"(^|\.|^sync-)127\.0\.0\.1$")
 _FOREIGN = ("cross-site", "same-site")
+_READS = ("GET", "HEAD", "OPTIONS")
+# So begins the name of every browser, and of no AWS client.
+_BROWSER = "Mozilla/"
+_OTHER_SITES = "The embedded AWS takes no requests from pages of other sites."
 
 
 def check_origin(application: Wsgi) -> Wsgi:
@@ -45,18 +52,41 @@ def refusal(environ: dict[str, Any]) -> str:
     origin = environ.get("HTTP_ORIGIN", "")
     if origin and origin != f"http://{host}":
         return f"The embedded AWS takes no requests from pages of {origin!r}."
+    site = environ.get("HTTP_SEC_FETCH_SITE")
+    if not origin and site is None:
+        return _refusal_by_referer(environ, host)
     # A link may lead here; anything else from another site may not.
-    if environ.get("HTTP_SEC_FETCH_SITE") in _FOREIGN and (
-        environ.get("HTTP_SEC_FETCH_MODE") != "navigate"
-        or environ.get("REQUEST_METHOD") != "GET"
-        or environ.get("PATH_INFO") != "/"
-    ):
-        return "The embedded AWS takes no requests from pages of other sites."
+    is_link = environ.get("HTTP_SEC_FETCH_MODE") == "navigate" and _opens_page(environ)
+    return _OTHER_SITES if site in _FOREIGN and not is_link else ""
+
+
+def _refusal_by_referer(environ: dict[str, Any], host: str) -> str:
+    referer = environ.get("HTTP_REFERER", "").lower()
+    own = f"http://{host.lower()}/"
+    is_foreign = referer.startswith(("http://", "https://")) and not referer.startswith(own)
+    if environ.get("REQUEST_METHOD") in _READS:
+        is_embedded = is_foreign and _is_browser(environ) and not _opens_page(environ)
+        return _OTHER_SITES if is_embedded else ""
+    if is_foreign:
+        return _OTHER_SITES
+    if _is_browser(environ):
+        return (
+            "The embedded AWS takes no change from a browser that does not say which page it comes "
+            "from: allow the header Origin, or use another User-Agent for a client."
+        )
     return ""
 
 
+def _opens_page(environ: dict[str, Any]) -> bool:
+    return environ.get("REQUEST_METHOD") == "GET" and environ.get("PATH_INFO") == "/"
+
+
 def _is_browser(environ: dict[str, Any]) -> bool:
-    return "HTTP_ORIGIN" in environ or any(name.startswith("HTTP_SEC_FETCH_") for name in environ)
+    return (
+        "HTTP_ORIGIN" in environ
+        or environ.get("HTTP_USER_AGENT", "").startswith(_BROWSER)
+        or any(name.startswith("HTTP_SEC_FETCH_") for name in environ)
+    )
 
 
 def is_loopback(host: str) -> bool:

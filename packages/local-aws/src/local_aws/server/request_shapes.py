@@ -12,16 +12,16 @@ import functools
 import json
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
 from botocore.model import OperationNotFoundError, Shape, StructureShape
 from moto.core.request import determine_request_protocol
-from moto.core.utils import get_service_model
+from moto.core.utils import camelcase_to_underscores, get_service_model
 
 from local_aws.core.open_services import SERVICES
-from local_aws.core.patching import patch
+from local_aws.core.patching import Patch, patch, patches
 from local_aws.core.refusals import refuse_action
 from local_aws.server.shape_checks import Fault, Malformed, faults, has_member
 
@@ -58,6 +58,8 @@ _IAM_PATTERNS = {
 }
 _QUERIED_NUMBER = re.compile(r"[+-]?[0-9]{1,19}")
 _MAX_SHOWN = 256
+_MAX_SENTENCE = 500
+_FAILURES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _NOT_THERE = ("NotFound", "NoSuchEntity", "DoesNotExist")
 _TOKENS = ("NextToken", "nextToken", "Marker", "marker")
 _ARN = re.compile(r"arn:[^:]+:[^:]+:[^:]*:[^:]*:.+", re.DOTALL)
@@ -76,16 +78,26 @@ def refuse_malformed(original: Any, response: Any) -> Any:
     return refuse_action(response, code, _sentence(response.boto3_service_name, found))
 
 
-def explain_failure(original: Any, response: Any) -> Any:
-    """Answer 400, in the service's words, where an action fails over what it cannot find."""
+def explain_failure(
+    original: Any, response: Any, applied: Callable[[], Iterable[Patch]] = patches
+) -> Any:
+    """Answer 400, in the service's words, where an action fails over what it cannot find.
+
+    An action that none of the `applied` patches concerns, so that moto alone answers it, is not
+    supported where it fails in another way.
+    """
     try:
         return original(response)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except Exception as error:
+        # Refusals of moto's have classes of their own.
+        if type(error) is not Exception and not isinstance(error, _FAILURES):
+            raise
         refused = (
             _no_arn(response)
             or _absent(response, error)
             or _unsaid(response, error)
             or _false_token(response)
+            or _unsupported(response, error, applied())
         )
         if refused is None:
             raise
@@ -123,7 +135,7 @@ def _absent(response: Any, error: Exception) -> tuple[str, str] | None:
     """Return the code and the sentence where a lookup failed over a name that was given."""
     name = error.args[0] if isinstance(error, LookupError) and error.args else None
     given = (text for value in _values(response) for _, text in _texts(value))
-    if not isinstance(name, str) or name not in given:
+    if not isinstance(name, str) or not {name, re.split("[:/]", name)[-1]}.intersection(given):
         return None
     model = get_service_model(response.boto3_service_name)
     errors = (shape.name for shape in model.operation_model(response._get_action()).error_shapes)
@@ -149,6 +161,23 @@ def _false_token(response: Any) -> tuple[str, str] | None:
             if value.get(name) is not None:
                 return _codes(response)[1], f"The value of {name} is not valid."
     return None
+
+
+def _unsupported(
+    response: Any, error: Exception, applied: Iterable[Patch]
+) -> tuple[str, str] | None:
+    """Return the code and the sentence for an action that nobody has looked at; else None."""
+    service, action = response.boto3_service_name, response._get_action()
+    package = "awslambda" if service == "lambda" else service.replace("-", "")
+    method = camelcase_to_underscores(action)
+    for one in applied:
+        parts = one.symbol.split(".")
+        if parts[1] == package and parts[-1].strip("_") == method:
+            return None
+    return "NotImplemented", (
+        f"The embedded AWS does not support this request of {service}:{action}: moto, which alone "
+        f"answers it, fails with {type(error).__name__}: {error}"[:_MAX_SENTENCE]
+    )
 
 
 def _values(response: Any) -> list[Any]:

@@ -16,6 +16,7 @@ from moto.sqs.models import sqs_backends
 
 from local_aws.core import clock
 from local_aws.core.patching import patch, set_value
+from local_aws.core.request_chains import current
 from local_aws.sqs import deduplication
 from local_aws.sqs.requests import require_message_attributes
 from local_aws.state.queue_messages import note_change, note_sent
@@ -140,10 +141,13 @@ _COUNTS = "counts all messages of a queue for each one that is sent, and reads t
 _sending = threading.local()
 
 
-@patch("moto.sqs.models.SQSBackend.send_message", why=_COUNTS)
+@patch("moto.sqs.models.SQSBackend.send_message", why=f"{_COUNTS}; drops the trace header")
 def send_message(original: Any, backend: Any, *args: Any, **more: Any) -> Any:
     """Send a message, for which nothing needs counting."""
     _sending.now = True
+    if header := current():
+        trace = {"AWSTraceHeader": {"DataType": "String", "StringValue": header}}
+        more["system_attributes"] = trace | (more.get("system_attributes") or {})
     try:
         return original(backend, *args, **more)
     finally:

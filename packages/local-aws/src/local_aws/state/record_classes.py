@@ -162,7 +162,13 @@ def _blank(kind: type, values: tuple[Any, ...]) -> Any:
             return base.__new__(kind, *(values if base in of_values else ()))
     if values:
         raise StateUnreadable(f"it makes a {kind.__name__} of values")
-    return object.__new__(kind)
+    made = object.__new__(kind)
+    if _is_own(kind) and dataclasses.is_dataclass(kind):
+        # One of an earlier version lacks the fields that were added since.
+        for one in dataclasses.fields(kind):
+            if one.default is not dataclasses.MISSING:
+                object.__setattr__(made, one.name, one.default)
+    return made
 
 
 def _default_dict(factory: Any = None) -> Any:

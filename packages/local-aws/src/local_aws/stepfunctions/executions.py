@@ -1,6 +1,7 @@
 """One execution's life: how it starts, ends in time, is stopped, and how many are remembered."""
 
 import datetime
+import logging
 import random
 import re
 import threading
@@ -9,7 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 from moto.stepfunctions.exceptions import InvalidArn, ValidationException
-from moto.stepfunctions.parser.api import ExecutionStatus, HistoryEventType, InvalidExecutionInput
+from moto.stepfunctions.parser.api import (
+    ExecutionLimitExceeded,
+    ExecutionStatus,
+    HistoryEventType,
+    InvalidExecutionInput,
+)
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
     FailureEventException,
 )
@@ -18,6 +24,7 @@ from moto.stepfunctions.parser.asl.eval import program_state
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from moto.stepfunctions.parser.backend.execution import Execution
 
+from local_aws.core import request_chains
 from local_aws.core.patching import add, patch, set_value
 from local_aws.stepfunctions import status_events
 from local_aws.stepfunctions.history import MAX_DATA_BYTES, has_too_much_data
@@ -34,6 +41,7 @@ EXPRESS_SECONDS = 300
 MAX_EXECUTIONS = 2_000
 MAX_EVENTS = 100_000
 _READY_SECONDS = 10.0
+_log = logging.getLogger(__name__)
 _EXECUTION_ARN = re.compile(r"arn:[\w-]+:states:[\w-]+:\d{12}:(?:execution|express):.+:.+")
 _BACKEND = "moto.stepfunctions.parser.backend"
 _ENVIRONMENT = "moto.stepfunctions.parser.asl.eval.environment.Environment"
@@ -82,9 +90,11 @@ def new_execution(
 ) -> Any:
     """Return an execution of moto's class `kind` that is not started.
 
-    `arn` names a machine, a version or an alias; `given` is from `request_data`.
+    `arn` names a machine, a version or an alias; `given` is from `request_data`. Raises
+    ExecutionLimitExceeded for one of a loop.
     """
     base_arn, qualified = split(arn)
+    chain = _chain(base_arn)
     machine = backend.describe_state_machine(_version_of(backend, arn) if qualified else arn)
     prefix = f"arn:{backend.partition}:states:{backend.region_name}:{backend.account_id}"
     express = machine.type == "EXPRESS"
@@ -103,7 +113,21 @@ def new_execution(
         **given,
     )
     execution.state_machine_arn = base_arn
+    execution.chain = chain
     return execution
+
+
+def _chain(state_machine_arn: str) -> str:
+    try:
+        return request_chains.started(request_chains.current(), state_machine_arn)
+    except request_chains.LoopFound as error:
+        sentence = (
+            f"{state_machine_arn} starts itself again, directly or through other services, over "
+            f"{request_chains.MAX_REPEATS} times and more than once a second: no further execution "
+            "of this loop is started. End the loop, or have it wait."
+        )
+        _log.error("%s", sentence)
+        raise ExecutionLimitExceeded(sentence) from error
 
 
 def request_data(text: str | None, trace_header: str | None) -> dict[str, Any]:
@@ -339,8 +363,10 @@ def reflect_status(original: Any, communication: Any) -> None:
 def execution_logic(original: Any, worker: Any) -> None:
     """Run an execution from its start to its end."""
     execution = worker._execution_communication.execution
-    status_events.started(execution)
-    run_worker(execution, lambda: original(worker))
+    # The children of a Map Run belong to the chain of its execution, which their thread follows.
+    with request_chains.following(getattr(execution, "chain", "") or request_chains.current()):
+        status_events.started(execution)
+        run_worker(execution, lambda: original(worker))
 
 
 def run_worker(execution: Any, logic: Callable[[], None]) -> None:

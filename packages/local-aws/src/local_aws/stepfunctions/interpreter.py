@@ -4,6 +4,7 @@ Copies and new threads are most of what a trivial task costs.
 """
 
 import collections
+import contextvars
 import copy
 import functools
 import marshal
@@ -47,8 +48,11 @@ def copied(value: Any, memo: Any = None) -> Any:
 
 
 def in_background(action: Callable[[], None]) -> Future[None]:
-    """Run an action in a thread of its own, one that is idle if there is one."""
-    return _THREADS.submit(action)
+    """Run an action in a thread of its own, one that is idle if there is one.
+
+    It follows from what this thread does.
+    """
+    return _THREADS.submit(contextvars.copy_context().run, action)
 
 
 def modules_with(name: str, value: Any = None) -> Iterator[str]:

@@ -102,6 +102,42 @@ def test_a_bound_allows_nothing_by_itself_and_takes_away(kind: str, name: str) -
     assert bounded(statement()) == Denial("identity-based policy", explicit=False)
 
 
+UNKNOWN = [
+    {"Condition": {"StringEqualsIfExists": {"aws:NoSuchKey": "x"}}},
+    {"Condition": {"ForAllValues:StringEquals": {"s3:NoSuchKey": "x"}}},
+    {"Condition": {"Null": {"s3:NoSuchKey": "true"}}},
+    {"Condition": {"StringNotEquals": {"s3:prefix": "${aws:NoSuchKey}"}}},
+    {"Condition": {"StringEquals": {"s3:prefix": ["in/", "${aws:NoSuchKey}"]}}},
+    {"Resource": "arn:aws:s3:::b/${aws:NoSuchKey}/*"},
+]
+
+
+@pytest.mark.parametrize("unknown", UNKNOWN)
+def test_a_key_without_a_value_here_allows_nothing_and_denies(unknown: dict[str, Any]) -> None:
+    assert decide(statement(**unknown)) is not None
+    found = decide(statement(), statement("Deny", **unknown))
+    assert found == Denial("identity-based policy", explicit=True)
+
+
+def test_what_is_excepted_by_an_unknown_variable_is_not_allowed_and_is_denied() -> None:
+    excepted = {"Action": "*", "NotResource": "arn:aws:s3:::b/${aws:NoSuchKey}/*"}
+    assert decide({"Effect": "Allow", **excepted}) is not None
+    assert decide(statement(), {"Effect": "Deny", **excepted}) is not None
+
+
+@pytest.mark.parametrize("key", ["aws:SourceVpc", "dynamodb:LeadingKeys", "example.com:sub"])
+def test_a_key_that_a_request_has_not_on_aws_either_is_absent(key: str) -> None:
+    """A read of S3 has neither a network's key nor one of DynamoDB's."""
+    given: dict[str, Any] = {"Condition": {"StringEquals": {key: "x"}}}
+    assert decide(statement(), statement("Deny", **given)) is None
+    assert decide(statement(**given)) is not None
+
+
+def test_an_unknown_key_decides_only_where_the_rest_is_met() -> None:
+    rest = {"StringEquals": {"s3:prefix": "out/", "s3:NoSuchKey": "x"}}
+    assert decide(statement(), statement("Deny", Condition=rest)) is None
+
+
 @pytest.mark.parametrize("who", ["*", {"AWS": "*"}, {"AWS": ROLE}, {"AWS": [SESSION]}])
 def test_a_resource_that_names_the_role_is_enough(who: str | dict[str, Any]) -> None:
     assert decide(resource=document(statement(Principal=who))) is None
@@ -182,14 +218,14 @@ VALUES = {
         ("StringEquals", "s3:prefix", ["x", "model/b"], False),
         ("StringEqualsIgnoreCase", "s3:prefix", "MODEL/A", True),
         ("StringNotEquals", "s3:prefix", "model/a", False),
-        ("StringNotEquals", "s3:absent", "model/a", True),
+        ("StringNotEquals", "aws:SourceVpc", "model/a", True),
         ("StringLike", "s3:prefix", "model/*", True),
-        ("StringLike", "s3:absent", "*", False),
-        ("StringLikeIfExists", "s3:absent", "x", True),
+        ("StringLike", "aws:SourceVpc", "*", False),
+        ("StringLikeIfExists", "aws:SourceVpc", "x", True),
         ("StringNotLike", "s3:prefix", "model/*", False),
         ("Bool", "aws:SecureTransport", "false", False),
         ("Bool", "aws:SecureTransport", True, True),
-        ("Null", "s3:absent", "true", True),
+        ("Null", "aws:SourceVpc", "true", True),
         ("Null", "s3:prefix", True, False),
         ("ArnLike", "aws:SourceArn", f"arn:aws:lambda:*:{ACCOUNT}:function:*", True),
         ("ArnEquals", "aws:SourceArn", f"arn:aws:states:*:{ACCOUNT}:*", False),
@@ -203,7 +239,7 @@ VALUES = {
         ("NotIpAddress", "aws:SourceIp", "127.0.0.0/8", False),
         ("ForAnyValue:StringEquals", "aws:TagKeys", ["cost", "x"], True),
         ("ForAllValues:StringEquals", "aws:TagKeys", ["cost"], False),
-        ("ForAllValues:StringEquals", "aws:Absent", ["cost"], True),
+        ("ForAllValues:StringEquals", "aws:SourceVpc", ["cost"], True),
         ("StringSounds", "s3:prefix", "model/a", False),
     ],
 )

@@ -85,3 +85,60 @@ def test_a_browser_is_answered_at_the_loopback_itself_only(
 def test_a_browser_is_answered_at_the_loopback(host: str) -> None:
     sent = {"HTTP_ORIGIN": f"http://{host}", "HTTP_SEC_FETCH_SITE": "same-origin"}
     assert refusal(request(HTTP_HOST=host, **sent)) == ""
+
+
+BROWSER = {"HTTP_USER_AGENT": "Mozilla/5.0 (X11; Linux x86_64; rv:60.0) Gecko/20100101"}
+FOREIGN = {"HTTP_REFERER": "https://evil.example/page"}
+OWN = {"HTTP_REFERER": "http://127.0.0.1:5055/bucket/page"}
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        FOREIGN,
+        {"HTTP_REFERER": "HTTPS://evil.example/"},
+        {"HTTP_REFERER": "http://127.0.0.1:5055.evil.example/"},
+        {"HTTP_REFERER": "http://127.0.0.1:5055@evil.example/"},
+        {"HTTP_REFERER": "http://127.0.0.1:9999/"},
+        {**BROWSER, **FOREIGN},
+        BROWSER,
+        {**BROWSER, **OWN},
+        {**BROWSER, "HTTP_REFERER": "about:client"},
+    ],
+)
+def test_a_change_by_a_page_of_a_browser_that_sends_no_origin_is_refused(
+    method: str, sent: dict[str, str]
+) -> None:
+    """An old browser sends none, an extension may remove it; a page can withhold the Referer."""
+    assert "page" in refusal(request(REQUEST_METHOD=method, **sent))
+
+
+@pytest.mark.parametrize(
+    ("sent", "path"),
+    [
+        ({}, "/bucket/key"),
+        (OWN, "/_local_aws/page/overview"),
+        (FOREIGN, "/"),  # a link
+    ],
+)
+def test_a_browser_that_sends_no_origin_reads(sent: dict[str, str], path: str) -> None:
+    assert refusal(request(**BROWSER, **sent, PATH_INFO=path)) == ""
+
+
+def test_a_page_of_a_browser_that_sends_no_origin_embeds_nothing_from_here() -> None:
+    assert "page" in refusal(request(**BROWSER, **FOREIGN, PATH_INFO="/bucket/key"))
+
+
+@pytest.mark.parametrize("value", ["Ours/1", "https://www.example.com/"])
+def test_a_client_that_is_no_browser_reads_with_any_referer(value: str) -> None:
+    """Policies of buckets have a condition on it."""
+    assert refusal(request(HTTP_REFERER=value, PATH_INFO="/bucket/key")) == ""
+
+
+def test_a_referer_that_is_no_address_is_no_page() -> None:
+    assert refusal(request(HTTP_REFERER="Ours/1", REQUEST_METHOD="POST")) == ""
+
+
+def test_a_browser_that_sends_no_origin_is_answered_at_the_loopback_itself_only() -> None:
+    assert "browser" in refusal(request(**BROWSER, HTTP_HOST="x.s3.amazonaws.com"))

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from local_aws.core.patching import Patch
 from local_aws.server.request_shapes import (
     explain_failure,
     parse_parameters,
@@ -304,5 +305,34 @@ def test_an_action_that_fails_over_what_is_not_there_says_so(
 
 
 def test_an_action_that_fails_without_a_fault_of_the_request_is_a_fault_of_its_own() -> None:
+    own = [Patch("moto.events.models.EventsBackend.put_rule", "")]
     with pytest.raises(KeyError):
-        explain_failure(failing(KeyError("a fault")), Request("events", "PutRule", RULE))
+        explain_failure(
+            failing(KeyError("a fault")), Request("events", "PutRule", RULE), lambda: own
+        )
+
+
+@pytest.mark.parametrize(
+    ("request_", "error"),
+    [
+        (Request("kms", "GenerateRandom", {}), TypeError("'NoneType' object")),
+        (Request("events", "TestEventPattern", {}), IndexError("list index out of range")),
+        (Request("ecr", "PutImage", {"repositoryName": "r"}), Exception("r is not a repository")),
+        (Request("sagemaker", "CreatePipeline", {}), KeyError("x")),
+    ],
+)
+def test_an_action_that_moto_alone_answers_and_fails_at_is_not_supported(
+    request_: Request, error: Exception
+) -> None:
+    other = [Patch("moto.kms.models.KmsBackend.create_key", "")]
+    code, sentence = explain_failure(failing(error), request_, lambda: other)[2]
+    assert code == "NotImplemented"
+    assert f"{request_.boto3_service_name}:{request_.action}" in sentence
+    assert str(error) in sentence
+
+
+def test_a_name_that_is_not_there_is_known_by_its_arn() -> None:
+    arn = "arn:aws:sagemaker:us-east-1:123456789012:feature-group/g"
+    request_ = Request("sagemaker", "DescribeFeatureGroup", {"FeatureGroupName": "g"})
+    code, sentence = explain_failure(failing(KeyError(arn)), request_)[2]
+    assert (code, sentence) == ("ResourceNotFound", f"{arn} does not exist.")

@@ -18,6 +18,7 @@ from moto.stepfunctions.parser.asl.component.common.retry.retry_outcome import R
 
 from local_aws.core.child_processes import Children
 from local_aws.core.metric_store import Bucket
+from local_aws.eventbridge.bus import RuleParcel
 from local_aws.state.blobs import Blob, Uses
 from local_aws.state.constructors import StateUnreadable
 from local_aws.state.moto_backends import restore
@@ -96,6 +97,23 @@ def test_a_record_is_made_without_its_constructor() -> None:
     called = b"clocal_aws.core.metric_store\nBucket\n(S'Count'\ntR."
     with pytest.raises(StateUnreadable, match="of values"):
         loads(called, {})
+
+
+def test_a_record_of_an_earlier_version_has_the_defaults_of_newer_fields() -> None:
+    made = RuleParcel("rule", {"Arn": "target"}, {"id": "event"}, "chain")
+    state = [made.rule_arn, made.target, made.event]  # as before `chain`
+    earlier = pickle.dumps(_Earlier(RuleParcel, state))
+    assert loads(earlier, {}) == RuleParcel("rule", {"Arn": "target"}, {"id": "event"})
+
+
+class _Earlier:
+    """A record as an earlier version saved it."""
+
+    def __init__(self, kind: type, state: Any) -> None:
+        self.kind, self.state = kind, state
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.kind, (), self.state
 
 
 def test_a_class_is_not_changed_by_what_is_loaded() -> None:

@@ -90,8 +90,5 @@ def _refusal(environ: dict[str, Any], name: str) -> Answer | None:
 
 def _body(environ: dict[str, Any]) -> bytes:
     """Return the body, of which no more is read than shows that it is too long."""
-    max_bytes = MAX_BODY_BYTES + 1
-    if not environ.get("wsgi.input_terminated"):
-        max_bytes = min(max_bytes, int(environ.get("CONTENT_LENGTH") or 0))
-    body: bytes = environ["wsgi.input"].read(max_bytes)
+    body: bytes = environ["wsgi.input"].read(MAX_BODY_BYTES + 1)
     return body

@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 
 from local_aws.sagemaker.algorithms.algorithm_images import algorithm_of, builtin_argv
-from local_aws.sagemaker.algorithms.autogluon_image.__main__ import ScriptError, script
+from local_aws.sagemaker.algorithms.autogluon_image.__main__ import (
+    MAX_BYTES,
+    MAX_MEMBERS,
+    ScriptError,
+    script,
+)
 from local_aws.sagemaker.algorithms.autogluon_image.packages.autogluon.tabular import (
     TabularPredictor,
 )
@@ -53,6 +58,39 @@ def test_a_job_without_a_script_is_refused(
 ) -> None:
     with pytest.raises(ScriptError, match=message):
         script(job(tmp_path, **given))
+
+
+def packed(base: Path, *members: tarfile.TarInfo, size: int = 0) -> Path:
+    """Return a job's folder whose archive announces these members, each of so many bytes."""
+    job(base)
+    with tarfile.open(base / "input/data/code/sourcedir.tar.gz", "w:gz") as archive:
+        for member in members:
+            member.size = size
+            archive.addfile(member)
+    return base
+
+
+def linked(name: str) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    return member
+
+
+@pytest.mark.parametrize(
+    ("members", "size", "message"),
+    [
+        ([tarfile.TarInfo("train.py")], MAX_BYTES + 1, "bytes"),
+        ([tarfile.TarInfo(f"{number}") for number in range(MAX_MEMBERS + 1)], 0, "members"),
+        ([tarfile.TarInfo("../train.py")], 0, "outside of it"),
+        ([linked("train.py")], 0, "no plain file"),
+    ],
+)
+def test_an_archive_that_must_not_be_unpacked_is_refused(
+    tmp_path: Path, members: list[tarfile.TarInfo], size: int, message: str
+) -> None:
+    with pytest.raises(ScriptError, match=f"cannot be unpacked.*{message}"):
+        script(packed(tmp_path, *members, size=size))
+    assert not (tmp_path / "code" / "train.py").exists()
 
 
 def test_awss_image_has_the_stand_in_and_no_metrics_of_its_own() -> None:

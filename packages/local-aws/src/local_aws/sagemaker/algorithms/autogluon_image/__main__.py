@@ -4,13 +4,16 @@ import json
 import os
 import subprocess
 import sys
-import tarfile
 from pathlib import Path, PurePosixPath
 
 from local_aws.errors import LocalAwsError
+from local_aws.sagemaker.archives import UnsafeArchive, unpack
 
 PACKAGES = Path(__file__).parent / "packages"
 OPT_ML = PurePosixPath("/opt/ml")
+# A script with what it imports; its data are channels of their own.
+MAX_BYTES = 256 << 20
+MAX_MEMBERS = 5_000
 
 
 class ScriptError(LocalAwsError):
@@ -50,10 +53,9 @@ def script(base: Path) -> tuple[list[str], Path]:
     folder.mkdir(exist_ok=True)
     archive = _archive(base, values.get("sagemaker_submit_directory", ""))
     try:
-        with tarfile.open(archive) as tar:
-            tar.extractall(folder, filter="data")
-    except (OSError, tarfile.TarError) as error:
-        raise ScriptError(f"sagemaker_submit_directory cannot be unpacked: {error}.") from error
+        unpack(archive, folder, max_bytes=MAX_BYTES, max_members=MAX_MEMBERS)
+    except UnsafeArchive as error:
+        raise ScriptError(f"sagemaker_submit_directory cannot be unpacked: {error}") from error
     if not (folder / program).is_file():
         raise ScriptError(f"sagemaker_submit_directory has no {program}.")
     own = {n: text for n, text in values.items() if not n.startswith("sagemaker_")}
