@@ -42,6 +42,7 @@ MODULES = (
     "local_aws.budgets.patches",
     "local_aws.s3.patches",
     "local_aws.dynamodb.patches",
+    "local_aws.ecr.patches",
     "local_aws.lambda_.patches",
     "local_aws.stepfunctions.patches",
     "local_aws.sagemaker.patches",
