@@ -26,6 +26,7 @@ from scones_core.limits import (
     MAX_IMAGE_SIDE,
     MAX_JPEG_SCANS,
 )
+from scones_images.png_chunks import without_metadata
 from scones_images.tiff_directory import require_few_values
 from scones_images.upright_rgb import note_depth, to_rgb, upright
 
@@ -98,6 +99,7 @@ def open_image(body: bytes, limits: DecodeLimits = ENDPOINT) -> Iterator[Image.I
         require_few_scans(body)
         require_few_chunks(body)
         require_few_values(body)
+        body = without_metadata(body)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(_CountedReads(body), formats=limits.formats) as image:

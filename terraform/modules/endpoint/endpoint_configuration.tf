@@ -49,6 +49,13 @@ locals {
       kms_key_arn = local.has_instances && alltrue([
         for id in compact([pair.release, pair.second]) : !can(regex(local.nvme, var.releases[id].instance_type))
       ]) ? var.kms_key_arn : null
+      # SageMaker updates an endpoint only to a new configuration, so other settings of the update alone
+      # need one too.
+      rollout = !local.has_instances ? null : {
+        settings       = var.rollout
+        by_confidence  = var.review_rollback != null
+        ignored_alarms = key == local.active_pair ? var.ignored_alarms : []
+      }
       shadow = pair.second == null || !local.shadowed ? null : {
         model_name     = local.model_names[pair.second]
         instance_type  = var.releases[pair.second].instance_type
@@ -63,10 +70,6 @@ locals {
         share          = var.challenger.share
         variant        = var.challenger.variant
       }
-      # UpdateEndpoint takes a new configuration each time, and the endpoint is updated once more when
-      # all alarms watch it again.
-      }, key != local.active_pair || length(var.ignored_alarms) == 0 ? {} : {
-      ignored_alarms = var.ignored_alarms
     })
   }
 
@@ -74,19 +77,27 @@ locals {
     for key, configuration in local.configurations :
     key => "${var.name}-${local.pairs[key].release}-${substr(sha256(jsonencode(configuration)), 0, 8)}"
   }
+
+  # By its content, so that a configuration which an update that failed has left is there again when
+  # that update is taken back: by its release alone it would be made again, under a name that is taken.
+  # A plan does not know the key of an environment that is yet to be made.
+  configuration_keys = {
+    for key, configuration in local.configurations :
+    key => "${key}/${substr(sha256(jsonencode(merge(configuration, { capture_key = null, kms_key_arn = null }))), 0, 8)}"
+  }
 }
 
 resource "aws_sagemaker_endpoint_configuration" "this" {
   #checkov:skip=CKV_AWS_98:encrypted but for types whose local storage encrypts itself, and serverless, which has none
 
-  for_each = local.configurations
+  for_each = { for key, configuration in local.configurations : local.configuration_keys[key] => merge(configuration, { key = key }) }
 
-  name        = local.configuration_names[each.key]
+  name        = local.configuration_names[each.value.key]
   kms_key_arn = each.value.kms_key_arn
 
   production_variants {
     variant_name           = var.variant
-    model_name             = aws_sagemaker_model.this[local.pairs[each.key].release].name
+    model_name             = aws_sagemaker_model.this[local.pairs[each.value.key].release].name
     instance_type          = each.value.instance_type
     initial_instance_count = each.value.instance_count
     initial_variant_weight = 1 - try(each.value.challenger.share, 0)
@@ -108,7 +119,7 @@ resource "aws_sagemaker_endpoint_configuration" "this" {
 
     content {
       variant_name           = production_variants.value.variant
-      model_name             = aws_sagemaker_model.this[local.pairs[each.key].second].name
+      model_name             = aws_sagemaker_model.this[local.pairs[each.value.key].second].name
       instance_type          = production_variants.value.instance_type
       initial_instance_count = production_variants.value.instance_count
       initial_variant_weight = production_variants.value.share
@@ -121,7 +132,7 @@ resource "aws_sagemaker_endpoint_configuration" "this" {
 
     content {
       variant_name           = var.shadow_variant
-      model_name             = aws_sagemaker_model.this[local.pairs[each.key].second].name
+      model_name             = aws_sagemaker_model.this[local.pairs[each.value.key].second].name
       instance_type          = shadow_production_variants.value.instance_type
       initial_instance_count = shadow_production_variants.value.instance_count
       initial_variant_weight = 1

@@ -10,7 +10,7 @@ output "model_names" {
 
 output "configuration_names" {
   description = "Endpoint configuration names by release; with a shadow or a challenger by `<active>+<other>` as well."
-  value       = { for key, configuration in aws_sagemaker_endpoint_configuration.this : key => configuration.name }
+  value       = { for key, content in local.configuration_keys : key => aws_sagemaker_endpoint_configuration.this[content].name }
 }
 
 output "active_configuration_name" {

@@ -35,7 +35,7 @@ def of(kind: str, key: str = "", **values: Any) -> AppliedResource:
 def configuration(key: str, variant: dict[str, Any], **more: Any) -> AppliedResource:
     variants = [{"variant_name": "AllTraffic", **variant}]
     kind = "aws_sagemaker_endpoint_configuration"
-    return of(kind, key, production_variants=variants, **more)
+    return of(kind, f"{key}/0a93887c", production_variants=variants, **more)
 
 
 ENDPOINT = of("aws_sagemaker_endpoint")
@@ -72,7 +72,9 @@ def test_a_shadow_bills_as_well_and_autoscaling_by_its_floor() -> None:
 
 def test_a_challenger_bills_its_own_instances_next_to_what_scales() -> None:
     variants = [{"variant_name": name, **LARGE} for name in ("AllTraffic", "Challenger-r2")]
-    both = of("aws_sagemaker_endpoint_configuration", "r1+r2", production_variants=variants)
+    both = of(
+        "aws_sagemaker_endpoint_configuration", "r1+r2/185e176c", production_variants=variants
+    )
     found = lines(ENDPOINT, configuration("r1", LARGE), both, SCALED)
     assert month(found, "every hour") == pytest.approx(730 * (1 + 2) * 0.115)
 

@@ -67,7 +67,8 @@ class LocalAws:
 
         With `keep` it begins with what the last one had, and saves what it has; without, a
         server that nobody goes back to spares itself both.
-        Its output goes to `<home>/server.log`. Raises LocalAwsError with the server's own
+        Its output goes to `<home>/server.log`, that of the one before is kept in
+        `server.previous.log`. Raises LocalAwsError with the server's own
         sentence when it ends early, as with a taken port or a folder in use.
         """
         home = home.resolve()
@@ -75,7 +76,7 @@ class LocalAws:
         log = home / "server.log"
         if not is_locked(home):  # or they are those of the server that runs
             write_images(home / "images.json", images)
-            log.write_bytes(b"")
+            _keep_last_words(log)
         with log.open("ab") as output:
             process = subprocess.Popen(
                 _command(home, port, keep=keep),
@@ -238,6 +239,13 @@ class LocalAws:
         # The lock, not the process id: an id may be another program's by now.
         record = read_record(self.home)
         return is_locked(self.home) and (record is None or record == self.record)
+
+
+def _keep_last_words(log: Path) -> None:
+    """Begin an empty log; what the last server wrote says why it ended."""
+    if log.exists() and log.stat().st_size:
+        log.replace(log.with_name("server.previous.log"))
+    log.write_bytes(b"")
 
 
 def _command(home: Path, port: int, *, keep: bool) -> list[str]:

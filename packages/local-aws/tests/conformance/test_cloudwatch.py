@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from local_aws.testing.aws import ACCOUNT, REGION, Aws, eventually, new_client, policy, unique
 from local_aws.testing.clock import Clock
+from local_aws.testing.refusals import error_code
 
 MINUTE = datetime.timedelta(minutes=1)
 
@@ -863,3 +864,23 @@ def test_queues_that_have_had_messages_have_metrics_once_an_alarm_asks_for_any(
         return [point["Maximum"] for point in sorted(found, key=lambda point: point["Timestamp"])]
 
     assert (values(asked)[-2:], values(used)[-2:], values(idle)) == ([0, 0], [1, 0], [])
+
+
+def test_statistics_have_whole_periods_and_1440_points_at_most(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricStatistics.html"""
+    now = aws.local.now()
+    asked = {"Namespace": unique("N"), "MetricName": "m", "EndTime": now, "Statistics": ["Sum"]}
+    hour, days = now - datetime.timedelta(hours=1), now - datetime.timedelta(days=2)
+    call = aws.client("cloudwatch").get_metric_statistics
+    wrong = "InvalidParameterCombination"
+    assert error_code(call, **asked, StartTime=hour, Period=45) == wrong
+    assert error_code(call, **asked, StartTime=days, Period=60) == wrong
+    assert error_code(call, **asked, StartTime=days, Period=300) is None
+
+
+def test_a_datum_is_at_most_two_weeks_old(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html"""
+    put, now = aws.client("cloudwatch").put_metric_data, aws.local.now()
+    for days, expected in ((13, None), (15, "InvalidParameterValue")):
+        datum = {"MetricName": "m", "Value": 1, "Timestamp": now - datetime.timedelta(days=days)}
+        assert error_code(put, Namespace=unique("N"), MetricData=[datum]) == expected

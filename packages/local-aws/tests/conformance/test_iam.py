@@ -8,10 +8,11 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from local_aws.control import LocalAws
 from local_aws.errors import LocalAwsError
-from local_aws.testing.aws import Aws, plain_client, policy, send_plain
+from local_aws.testing.aws import Aws, plain_client, policy, send_plain, unique
 from local_aws.testing.callers import Caller, allow, denied, refusal
 
 KMS_USE = ["kms:GenerateDataKey", "kms:Decrypt"]
@@ -506,3 +507,30 @@ def test_training_acts_with_its_own_role_and_no_other(aws: Aws, bucket: str) -> 
     job = aws.eventually(ended)
     assert job["TrainingJobStatus"] == "Failed"
     assert "s3:ListBucket" in job["FailureReason"] or "s3:GetObject" in job["FailureReason"]
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"Principal": "*"}, "should not specify a principal"),
+        ({"NotPrincipal": {"AWS": "*"}}, "should not specify a principal"),
+        ({"Sid": "read files"}, "must be alpha-numeric"),
+        ({"Sid": "read-files"}, "must be alpha-numeric"),
+    ],
+)
+def test_a_policy_of_a_role_names_no_principal_and_has_plain_ids(
+    aws: Aws, more: dict[str, Any], says: str
+) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_sid.html"""
+    iam, name = aws.client("iam"), unique("role")
+    allow = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+    trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))
+    put = {"RoleName": name, "PolicyName": "p"}
+    with pytest.raises(ClientError, match=says):
+        iam.put_role_policy(**put, PolicyDocument=policy({**allow, **more}))
+    with pytest.raises(ClientError, match="prohibited field Resource"):
+        iam.update_assume_role_policy(
+            RoleName=name, PolicyDocument=policy({**trust, "Resource": "*"})
+        )
+    iam.put_role_policy(**put, PolicyDocument=policy({**allow, "Sid": "ReadFiles2"}))

@@ -11,6 +11,7 @@ import pytest
 from local_aws.testing.aws import ACCOUNT, Aws, policy, unique
 from local_aws.testing.callers import IAM_ARN, Caller, allow, denied
 
+TRUST = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
 DENY = {"Effect": "Deny", "Action": "*", "Resource": "*"}
 
 
@@ -42,7 +43,7 @@ def test_roles_are_made_and_changed_only_with_the_boundary_that_a_condition_asks
     only = {"StringEquals": {"iam:PermissionsBoundary": boundary}}
     maker = Caller(aws, allow(["iam:CreateRole", "iam:PutRolePolicy"], Condition=only))
     iam, free = maker.client("iam"), Caller(aws)
-    name, trust = f"made-{uuid.uuid4().hex[:8]}", policy(allow("sts:AssumeRole"))
+    name, trust = f"made-{uuid.uuid4().hex[:8]}", policy(TRUST)
     asked = {"RoleName": name, "AssumeRolePolicyDocument": trust}
     denied(iam.create_role, **asked)
     iam.create_role(**asked, PermissionsBoundary=boundary)
@@ -61,7 +62,7 @@ def test_a_condition_on_the_tags_of_a_request_counts(aws: Aws) -> None:
     assert key.create_key(Tags=[{"TagKey": "project", "TagValue": "ours"}])["KeyMetadata"]
     denied(key.create_key, Tags=[{"TagKey": "project", "TagValue": "theirs"}])
     denied(key.create_key)
-    name, trust = f"tagged-{uuid.uuid4().hex[:8]}", policy(allow("sts:AssumeRole"))
+    name, trust = f"tagged-{uuid.uuid4().hex[:8]}", policy(TRUST)
     denied(role.create_role, RoleName=name, AssumeRolePolicyDocument=trust)
     tags = [{"Key": "project", "Value": "ours"}]
     assert role.create_role(RoleName=name, AssumeRolePolicyDocument=trust, Tags=tags)["Role"]
@@ -177,7 +178,7 @@ def log_group(aws: Aws, name: str, tag: dict[str, str]) -> tuple[str, str, dict[
 
 
 def role(aws: Aws, name: str, tag: dict[str, str]) -> tuple[str, str, dict[str, str]]:
-    trust = policy(allow("sts:AssumeRole"))
+    trust = policy(TRUST)
     aws.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trust, Tags=[tag])
     return "iam", "get_role", {"RoleName": name}
 

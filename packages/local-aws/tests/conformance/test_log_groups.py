@@ -14,6 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws.testing.aws import ACCOUNT, REGION, Aws, policy, unique
+from local_aws.testing.refusals import error_code
 
 ACCOUNT_MANAGES = {
     "Sid": "Account",
@@ -208,3 +209,55 @@ def test_events_are_exported_only_to_a_bucket_that_takes_them(aws: Aws) -> None:
     create(**export, destinationPrefix="own")
     keys = [one["Key"] for one in s3.list_objects_v2(Bucket=bucket)["Contents"]]
     assert [key for key in keys if key.startswith("own/")]
+
+
+def test_a_pattern_for_any_value_and_for_the_values_of_an_array(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html"""
+    group = log_group(aws)
+    messages = ('{"a": 1, "l": [{"b": 1}, {"b": 2}]}', '{"a": null, "l": [{"b": 3}]}', '{"l": 2}')
+    written(aws, group, *messages)
+    find = aws.client("logs").filter_log_events
+
+    def found(pattern: str) -> list[int]:
+        events = find(logGroupName=group, filterPattern=pattern)["events"]
+        return [messages.index(one["message"]) for one in events]
+
+    assert found("{ $.a = * }") == [0]
+    assert found('{ $.a = "*" }') == [0]
+    assert found("{ $.l[*].b = 2 }") == [0]
+    assert found("{ $.l[*].b > 1 }") == [0, 1]
+    assert error_code(find, logGroupName=group, filterPattern="{ $.l[*].m[*].b = 1 }") == (
+        "InvalidParameterException"
+    )
+
+
+def test_events_are_read_up_to_the_end_and_filtered_including_it(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html"""
+    logs, group = aws.client("logs"), log_group(aws)
+    logs.create_log_stream(logGroupName=group, logStreamName="times")
+    at = int(aws.local.now().timestamp() * 1000)
+    events = [{"timestamp": at + number, "message": str(number)} for number in range(4)]
+    logs.put_log_events(logGroupName=group, logStreamName="times", logEvents=events)
+    span = {"logGroupName": group, "startTime": at + 1, "endTime": at + 3}
+    read = logs.get_log_events(**span, logStreamName="times", startFromHead=True)["events"]
+    assert [one["message"] for one in read] == ["1", "2"]
+    filtered = logs.filter_log_events(**span)["events"]
+    assert [one["message"] for one in filtered] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("fields @message | sort @timestamp desc | limit 2", None),
+        ("fields @message | filter @message like /a|b/ | limit 2", "NotImplemented"),
+        ("stats count(*) by bin(5m)", "NotImplemented"),
+        ("fields @message | select *", "MalformedQueryException"),
+        ("fields @message |", "MalformedQueryException"),
+    ],
+)
+def test_a_query_whose_commands_are_not_done_gives_no_result(
+    aws: Aws, query: str, expected: str | None
+) -> None:
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html"""
+    asked = {"logGroupName": log_group(aws), "startTime": 0, "endTime": 1, "queryString": query}
+    assert error_code(aws.client("logs").start_query, **asked) == expected

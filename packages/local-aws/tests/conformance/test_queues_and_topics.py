@@ -231,3 +231,57 @@ def test_an_attribute_at_which_messages_would_fail_is_refused(
 
 def test_a_message_without_an_address_is_refused(aws: Aws) -> None:
     assert error_code(aws.client("sns").publish, Message="m") == "InvalidParameter"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("n", {"DataType": "Number", "StringValue": "abc"}),
+        ("n", {"DataType": "Number.int", "StringValue": "1_000"}),
+        ("AWS.trace", FULL),
+        ("amazon.trace", FULL),
+    ],
+)
+def test_an_attribute_of_a_message_is_of_its_type_and_not_aws_s(
+    aws: Aws, name: str, value: dict[str, str]
+) -> None:
+    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html"""
+    sqs, url = aws.client("sqs"), new_queue(aws)
+    sent = {"QueueUrl": url, "MessageBody": "b", "MessageAttributes": {name: value}}
+    assert error_code(sqs.send_message, **sent) == "InvalidParameterValue"
+    number = {"DataType": "Number", "StringValue": "-1.5e3"}
+    sqs.send_message(QueueUrl=url, MessageBody="b", MessageAttributes={"n": number})
+
+
+def test_only_a_fifo_queue_takes_a_deduplication_id(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html"""
+    sqs = aws.client("sqs")
+    sent = {"QueueUrl": new_queue(aws), "MessageBody": "b", "MessageDeduplicationId": "1"}
+    assert error_code(sqs.send_message, **sent) == "InvalidParameterValue"
+
+
+def test_a_receipt_of_a_fifo_queue_ends_with_its_visibility(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html"""
+    sqs = aws.client("sqs")
+    url = new_queue(aws, unique("q") + ".fifo", FifoQueue="true", VisibilityTimeout="30")
+    sqs.send_message(QueueUrl=url, MessageBody="b", MessageGroupId="g", MessageDeduplicationId="1")
+
+    def received() -> str:
+        receipt: str = sqs.receive_message(QueueUrl=url)["Messages"][0]["ReceiptHandle"]
+        return receipt
+
+    first = received()
+    sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=first, VisibilityTimeout=0)
+    asked = {"QueueUrl": url, "ReceiptHandle": first}
+    assert error_code(sqs.delete_message, **asked) == "InvalidParameterValue"
+    second = received()
+    assert error_code(sqs.delete_message, **asked) == "InvalidParameterValue"
+    assert error_code(sqs.delete_message, QueueUrl=url, ReceiptHandle=second) is None
+
+
+def test_times_of_a_queue_are_whole_seconds(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html"""
+    asked = {"QueueUrl": new_queue(aws), "AttributeNames": ["All"]}
+    found = aws.client("sqs").get_queue_attributes(**asked)["Attributes"]
+    assert found["CreatedTimestamp"].isdecimal()
+    assert found["LastModifiedTimestamp"].isdecimal()

@@ -106,9 +106,12 @@ def test_a_function_that_waits_for_itself_is_refused_the_17th_time(aws: Aws) -> 
         request.headers["X-Amzn-Trace-Id"] = sent[0]
 
     client.meta.events.register("before-send.lambda.Invoke", send)
-    for _ in range(MAX_INVOCATIONS):
-        sent[0] = json.load(client.invoke(FunctionName=name)["Payload"])
-    assert error_code(client.invoke, FunctionName=name) == "RecursiveInvocationException"
+    try:
+        for _ in range(MAX_INVOCATIONS):
+            sent[0] = json.load(client.invoke(FunctionName=name)["Payload"])
+        assert error_code(client.invoke, FunctionName=name) == "RecursiveInvocationException"
+    finally:  # other tests have the same client
+        client.meta.events.unregister("before-send.lambda.Invoke", send)
 
 
 def test_a_function_that_publishes_to_its_own_topic_runs_16_times(aws: Aws) -> None:
@@ -228,3 +231,43 @@ def test_the_setting_of_a_function_is_answered(aws: Aws, setting: str) -> None:
     )
     wrong = error_code(put, FunctionName=name, RecursiveLoop="Never")
     assert wrong in ("ValidationException", "InvalidParameterValueException")
+
+
+def test_functions_that_log_for_one_another_are_one_chain(aws: Aws) -> None:
+    """A subscription filter on a function's log group invokes another function."""
+    functions, logs = aws.client("lambda"), aws.client("logs")
+    seen, _ = aws.queue()
+    tells = (
+        'boto3.client("sqs").send_message(QueueUrl=os.environ["QUEUE"], '
+        'MessageBody=os.environ["_X_AMZN_TRACE_ID"]); print("told")'
+    )
+    first, second = unique("first"), unique("second")
+    for name in (first, second):
+        aws.function(
+            COUNTS % tells,
+            FunctionName=name,
+            Environment={"Variables": {"SEEN": aws.queue()[0], "QUEUE": seen}},
+        )
+        functions.add_permission(
+            FunctionName=name,
+            StatementId="logs",
+            Action="lambda:InvokeFunction",
+            Principal="logs.amazonaws.com",
+        )
+    group = f"/aws/lambda/{first}"
+    logs.create_log_group(logGroupName=group)
+    logs.put_subscription_filter(
+        logGroupName=group,
+        filterName="f",
+        filterPattern="told",
+        destinationArn=f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{second}",
+    )
+    functions.invoke(FunctionName=first)
+    headers = []
+    for _ in range(2):
+        message = aws.message(seen)
+        aws.client("sqs").delete_message(QueueUrl=seen, ReceiptHandle=message["ReceiptHandle"])
+        headers.append(Chain.parse(message["Body"]))
+    once, twice = sorted(headers, key=lambda chain: len(chain.passed))
+    assert twice.root == once.root
+    assert (len(twice.passed), len(twice.lineage)) == (2, 1)

@@ -91,6 +91,18 @@ def test_a_canary_gets_its_share_then_the_rest_each_after_its_wait(hosting: Host
     assert "FailureReason" not in found
 
 
+def test_an_update_to_the_configuration_that_the_endpoint_has_is_refused(hosting: Hosting) -> None:
+    """.../APIReference/API_UpdateEndpoint.html: an update needs a new EndpointConfig.
+
+    Also where only the deployment's settings would change.
+    """
+    configuration = hosting.configuration(variant(hosting.model("same")))
+    endpoint = hosting.endpoint(configuration)
+    with pytest.raises(ClientError, match=r"ValidationException.*create a new one"):
+        update(hosting, endpoint, configuration, DeploymentConfig=routing("ALL_AT_ONCE", 0))
+    assert hosting.settled(endpoint).get("LastDeploymentConfig") is None
+
+
 def test_an_alarm_during_the_bake_brings_everything_back(hosting: Hosting) -> None:
     """.../deployment-guardrails-configuration.html: a tripped alarm rolls the traffic back.
 
@@ -206,12 +218,12 @@ def test_an_impossible_deployment_is_refused_and_changes_nothing(
 
 def test_an_endpoint_that_changes_can_be_neither_changed_nor_deleted(hosting: Hosting) -> None:
     """botocore: EndpointStatus; the message is the one that users of AWS report."""
-    blue = hosting.configuration(variant(hosting.model(), count=2))
+    blue, green = (hosting.configuration(variant(hosting.model(), count=2)) for _ in range(2))
     endpoint = hosting.endpoint(blue)
-    update(hosting, endpoint, blue, DeploymentConfig=routing("CANARY", 600, CanarySize=50))
+    update(hosting, endpoint, green, DeploymentConfig=routing("CANARY", 600, CanarySize=50))
     words = f'Cannot update in-progress endpoint ".*endpoint/{endpoint}"'
     with pytest.raises(ClientError, match=words):
-        update(hosting, endpoint, blue)
+        update(hosting, endpoint, green)
     with pytest.raises(ClientError, match=words):
         hosting.sagemaker.delete_endpoint(EndpointName=endpoint)
     wish = {"VariantName": "AllTraffic", "DesiredInstanceCount": 1}

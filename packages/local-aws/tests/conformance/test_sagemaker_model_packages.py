@@ -125,3 +125,17 @@ def test_a_group_is_known_by_its_arn_too(hosting: Hosting, group: str) -> None:
     found = hosting.sagemaker.describe_model_package_group(ModelPackageGroupName=group)
     arn = package(hosting, found["ModelPackageGroupArn"])
     assert arn.endswith(f"model-package/{group}/1")
+
+
+def test_a_group_is_made_once_and_its_versions_have_no_tags_of_their_own(
+    hosting: Hosting, group: str
+) -> None:
+    """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModelPackage.html"""
+    package(hosting, group)
+    with pytest.raises(ClientError, match="already exists"):
+        hosting.sagemaker.create_model_package_group(ModelPackageGroupName=group)
+    with pytest.raises(ClientError, match="Tags cannot be given"):
+        package(hosting, group, Tags=[{"Key": "a", "Value": "b"}])
+    with pytest.raises(ClientError, match="Exactly one of"):
+        package(hosting, group, ModelPackageName=unique("both"))
+    assert package(hosting, group).endswith("/2")

@@ -59,6 +59,8 @@ def test_what_serverless_endpoints_exclude_is_refused(hosting: Hosting) -> None:
         hosting.configuration(serverless(model), {**serverless(model), "VariantName": "b"})
     with pytest.raises(ClientError, match="ProvisionedConcurrency"):
         hosting.configuration(serverless(model, ProvisionedConcurrency=2))
+    with pytest.raises(ClientError, match="InstanceType cannot be given"):
+        hosting.configuration({**serverless(model), "InstanceType": "ml.m5.large"})
     isolated = unique("isolated")
     hosting.sagemaker.create_model(
         ModelName=isolated,

@@ -190,3 +190,15 @@ def test_a_list_is_filtered_sorted_and_paged(hosting: Hosting) -> None:
         NameContains=prefix, CreationTimeAfter=time.time() + 3600, StatusEquals="Completed"
     )
     assert later["TrainingJobSummaries"] == []
+
+
+def test_a_job_has_one_algorithm_and_channels_of_different_names(hosting: Hosting) -> None:
+    """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html"""
+    source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{hosting.bucket}/data"}
+    channel = {"ChannelName": "train", "DataSource": {"S3DataSource": source}}
+    with pytest.raises(ClientError, match="must be unique"):
+        hosting.train(InputDataConfig=[channel, channel])
+    for more in ({}, {"TrainingImage": "image:1", "AlgorithmName": "other"}):
+        algorithm = {"TrainingInputMode": "File", **more}
+        with pytest.raises(ClientError, match="exactly one of TrainingImage and AlgorithmName"):
+            hosting.train(AlgorithmSpecification=algorithm)

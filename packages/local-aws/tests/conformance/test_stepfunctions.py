@@ -198,6 +198,48 @@ def test_a_message_is_sent_to_a_queue(aws: Aws) -> None:
     )
 
 
+def test_an_optimized_integration_puts_out_what_its_response_said_of_itself(aws: Aws) -> None:
+    """As recorded outputs have it; of `.sync` and `aws-sdk` integrations nothing is added."""
+    name, (topic, _), (queue, _) = aws.function(ECHO), aws.topic(), aws.queue()
+    child = aws.state_machine({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
+    table = unique("table")
+    aws.client("dynamodb").create_table(
+        TableName=table,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    entry = {"Source": "s", "DetailType": "d", "Detail": {}}
+    calls: dict[str, dict[str, Any]] = {
+        "lambda:invoke": {"FunctionName": name, "Payload": {}},
+        "sqs:sendMessage": {"QueueUrl": queue, "MessageBody": "m"},
+        "sns:publish": {"TopicArn": topic, "Message": "m"},
+        "events:putEvents": {"Entries": [entry]},
+        "dynamodb:putItem": {"TableName": table, "Item": {"id": {"S": "1"}}},
+        "states:startExecution": {"StateMachineArn": child},
+    }
+    for action, parameters in calls.items():
+        found = output(aws.run(aws.state_machine(task(action, parameters)), {}))
+        http, request = found["SdkHttpMetadata"], found["SdkResponseMetadata"]["RequestId"]
+        assert http["HttpStatusCode"] == 200
+        assert http["HttpHeaders"]["x-amzn-RequestId"] == request != ""
+        assert http["AllHttpHeaders"] == {n: [text] for n, text in http["HttpHeaders"].items()}
+    assert http["HttpHeaders"]["Content-Type"].startswith("application/")
+
+
+@pytest.mark.parametrize(
+    ("action", "parameters"),
+    [("aws-sdk:sqs:listQueues", {}), ("states:startExecution.sync:2", None)],
+)
+def test_other_integrations_put_out_the_response_alone(
+    aws: Aws, action: str, parameters: dict[str, Any] | None
+) -> None:
+    child = aws.state_machine({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
+    given = {"StateMachineArn": child} if parameters is None else parameters
+    found = output(aws.run(aws.state_machine(task(action, given)), {}))
+    assert not {"SdkHttpMetadata", "SdkResponseMetadata"} & found.keys()
+
+
 def test_a_message_is_published_to_a_topic(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/connect-sns.html"""
     topic, queue = aws.topic()
@@ -221,7 +263,8 @@ def test_an_item_is_put_into_a_table_and_a_failed_condition_has_its_name(aws: Aw
         "ConditionExpression": "attribute_not_exists(id)",
     }
     machine = aws.state_machine(task("dynamodb:putItem", given))
-    assert output(aws.run(machine, {"id": "a"})) == {}
+    put = output(aws.run(machine, {"id": "a"}))
+    assert put.keys() == {"SdkHttpMetadata", "SdkResponseMetadata"}
     found = dynamodb.get_item(TableName=table, Key={"id": {"S": "a"}})
     assert found["Item"] == {"id": {"S": "a"}}
     ended = aws.run(machine, {"id": "a"})

@@ -114,3 +114,30 @@ def test_a_wait_ends_at_its_time_in_any_offset(aws: Aws, hours: int) -> None:
     assert ended["status"] == "SUCCEEDED", ended
     # The API gives milliseconds.
     assert -0.001 <= (ended["stopDate"] - until).total_seconds() < 10
+
+
+RULES = (
+    {"Variable": "$.n", "NumericEquals": 1},
+    {"And": [{"Variable": "$.n", "NumericEquals": 1}, {"Variable": "$.n", "IsPresent": True}]},
+    {"Not": {"Variable": "$.n", "NumericEquals": 2}},
+)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_of_a_choice_assigns_variables(aws: Aws, rule: dict[str, Any]) -> None:
+    """https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html"""
+    seven = {"Variable": "$.n", "NumericEquals": 7, "Assign": {"x": "seven"}, "Next": "Shown"}
+    choice = {
+        "Type": "Choice",
+        "Choices": [
+            seven,
+            {**rule, "Assign": {"x.$": "$.n", "y": "rule"}, "Next": "Shown"},
+        ],
+        "Assign": {"x": "default", "y.$": "$.n"},
+        "Default": "Shown",
+    }
+    shown = passing(Parameters={"x.$": "$x", "y.$": "$y", "n.$": "$.n"})
+    assert output(aws, {"n": 1}, Choice=choice, Shown=shown) == {"x": 1, "y": "rule", "n": 1}
+    otherwise = {**choice, "Choices": [seven]}
+    found = output(aws, {"n": 1}, Choice=otherwise, Shown=shown)
+    assert found == {"x": "default", "y": 1, "n": 1}

@@ -92,6 +92,20 @@ def test_a_stopped_server_leaves_no_worker_no_record_and_a_free_port(
         assert again.record.port == port
 
 
+def test_the_log_says_by_what_a_server_ended_also_once_another_runs(tmp_path: Path) -> None:
+    with LocalAws.start(tmp_path, 0, {}) as local:
+        os.kill(local.record.pid, signal.SIGTERM)
+        eventually(lambda: None if running(local.record.pid) else True)
+    log = tmp_path / "server.log"
+    assert "ends by SIGTERM" in log.read_text()
+    with LocalAws.start(tmp_path, 0, {}) as local:
+        assert log.read_text() == ""
+        assert "ends by SIGTERM" in (tmp_path / "server.previous.log").read_text()
+        os.kill(local.record.pid, signal.SIGSEGV)
+        eventually(lambda: None if running(local.record.pid) else True)
+    assert "Fatal Python error: Segmentation fault" in log.read_text()
+
+
 def test_an_attached_server_can_be_stopped(tmp_path: Path) -> None:
     local = LocalAws.start(tmp_path, 0, {})
     LocalAws.attach(tmp_path).stop()

@@ -74,17 +74,17 @@ def module(mode: str, kind: str, key: str) -> AppliedResource:
 
 def test_each_endpoint_serves_the_active_release_of_its_own_module() -> None:
     resources = [
-        *(module("realtime", "endpoint_configuration", key) for key in ("a", "b", "a+b")),
-        *(module("serverless", "endpoint_configuration", key) for key in ("a", "b")),
+        *(module("realtime", "endpoint_configuration", key) for key in ("a/1", "b/2", "a+b/3")),
+        *(module("serverless", "endpoint_configuration", key) for key in ("a/1", "b/2")),
         module("realtime", "endpoint", "live"),
         module("serverless", "endpoint", "live"),
     ]
     found = [(e.module, c.module, c.key) for e, c in served_configurations(resources, "a")]
     assert found == [
         (f'module.endpoint["{mode}"].', f'module.endpoint["{mode}"].', key)
-        for mode, key in (("realtime", "a+b"), ("serverless", "a"))
+        for mode, key in (("realtime", "a+b/3"), ("serverless", "a/1"))
     ]
-    assert [c.key for _, c in served_configurations(resources, "b")] == ["b", "b"]
+    assert [c.key for _, c in served_configurations(resources, "b")] == ["b/2", "b/2"]
     assert served_configurations(resources, "") == []
 
 

@@ -14,13 +14,14 @@ from moto.core.responses import ActionResult
 
 from local_aws.cloudwatch.metric_math import MathError, Series
 from local_aws.cloudwatch.metric_queries import Query, fetching, run
-from local_aws.cloudwatch.requests import datum_problems, query_problems
+from local_aws.cloudwatch.requests import datum_problems, query_problems, statistics_problems
 from local_aws.core import clock
 from local_aws.core.metric_store import Bucket, MetricKey, MetricStore, grouped, statistic
 from local_aws.core.metrics import bucket_of, dimensions_of
 from local_aws.core.patching import patch
 
 MAX_AHEAD_SECONDS = 7_200
+MAX_AGE_SECONDS = 14 * 86_400
 _KEEPS_ALL = "keeps every datum for good, and looks through all of them for each question"
 
 
@@ -45,6 +46,11 @@ def put_metric_data(
             raise InvalidParameterValue(
                 f"The parameter MetricData.member.{number}.Timestamp must specify a time no more "
                 "than two hours in the future."
+            )
+        if at and clock.now().timestamp() - _seconds(at) > MAX_AGE_SECONDS:
+            raise InvalidParameterValue(
+                f"The parameter MetricData.member.{number}.Timestamp must specify a time no more "
+                "than two weeks in the past."
             )
     put_data(backend.local_aws_metrics, namespace, metric_data)
 
@@ -189,6 +195,8 @@ def _points(response: Any, names: list[str], extended: list[str]) -> list[dict[s
     end = _seconds(response._get_param("EndTime"))
     if start >= end:
         raise ValueError("The parameter StartTime must be less than the parameter EndTime")
+    for problem in statistics_problems(period, start, end):
+        raise InvalidParameterCombination(problem)
     dimensions = dimensions_of(response._get_param("Dimensions"))
     key = MetricKey.of(
         response._get_param("Namespace"), response._get_param("MetricName"), dimensions

@@ -14,6 +14,7 @@ MAX_DIMENSIONS = 30
 # "Values must be in the range of -2^360 to 2^360."
 MAX_VALUE = 2.0**360
 MAX_QUERIES = 500
+MAX_DATAPOINTS = 1_440
 _VALUES = ("Value", "Values", "StatisticValues")
 _ARN = re.compile(r"arn:[^:]+:[^:]+:[^:]*:[^:]*:.")
 _ID = re.compile(r"[a-z][a-zA-Z0-9_]*")
@@ -76,12 +77,31 @@ def query_problems(queries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield "At least one of the MetricDataQueries must return data."
     for query in queries:
         period = (query.get("MetricStat") or {}).get("Period")
-        whole = period is None or int(period) in _SHORT_PERIODS or int(period) % 60 == 0
-        if not whole or (period is not None and int(period) < 1):
-            yield (
-                f"The value {period} for parameter Period must be 1, 5, 10, 20, 30, or a multiple "
-                "of 60."
-            )
+        if period is not None:
+            yield from _whole_problems(int(period))
+
+
+def statistics_problems(period: int, start: float, end: float) -> Iterator[str]:
+    """Yield a sentence for each thing that GetMetricStatistics refuses of its times.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricStatistics.html
+    """
+    yield from _whole_problems(period)
+    asked = math.ceil((end - start) / period) if period else 0
+    if asked > MAX_DATAPOINTS:
+        yield (
+            f"You have requested up to {asked:,} datapoints, which exceeds the limit of "
+            f"{MAX_DATAPOINTS:,}. You may reduce the datapoints requested by increasing Period, or "
+            "decreasing the time range."
+        )
+
+
+def _whole_problems(period: int) -> Iterator[str]:
+    if period < 1 or (period not in _SHORT_PERIODS and period % 60):
+        yield (
+            f"The value {period} for parameter Period must be 1, 5, 10, 20, 30, or a multiple of "
+            "60."
+        )
 
 
 def alarm_problems(alarm: Any, periods_asked: Sequence[int]) -> Iterator[str]:

@@ -10,7 +10,8 @@ Of other loops, as of a rule that starts the state machine whose events it liste
 none, and bills them. Here they would fill the host, so a chain that comes back to the same
 function or state machine goes on only as fast as a slow one: beyond `MAX_REPEATS` times, once a
 second of the clock on average. A state machine that starts itself again every few minutes, to keep
-its history short, is not held up.
+its history short, is not held up, nor is a function that starts the execution whose Map invokes it
+for thousands of items: it came back once, if many times at once.
 """
 
 import contextlib
@@ -29,6 +30,7 @@ from local_aws.core.admin_api import Wsgi
 
 MAX_INVOCATIONS = 16
 MAX_REPEATS = 1_000
+_ONCE_FACTOR = 100
 _MAX_KNOWN = 10_000
 _MAX_NAMES = 50
 _MAX_HEADER_CHARACTERS = 4_096
@@ -79,15 +81,16 @@ class Loops:
         self._lock = threading.Lock()
         self._repeats: OrderedDict[tuple[str, str], int] = OrderedDict()
 
-    def note(self, root: str, name: str) -> None:
-        """Count that a chain came back to a function or state machine.
+    def note(self, root: str, name: str, before: int) -> None:
+        """Count that a chain came back to a function or state machine where it was `before` times.
 
         Raises LoopFound where that is too often and too fast.
         """
+        limit = self._max_repeats * (_ONCE_FACTOR if before == 1 else 1)
         with self._lock:
             count = self._repeats.pop((root, name), 0) + 1
             age = clock.now().timestamp() - int(root[2:10], 16)
-            is_loop = count > max(self._max_repeats, age)
+            is_loop = count > max(limit, age)
             self._repeats[root, name] = count - is_loop
             while len(self._repeats) > _MAX_KNOWN:
                 self._repeats.popitem(last=False)
@@ -152,7 +155,7 @@ def invoked(header: str, function_arn: str, *, allowed: bool = False) -> str:
     if not allowed and chain.lineage.get(name, 0) >= MAX_INVOCATIONS:
         raise LoopFound
     if not allowed and name in chain.passed:
-        _LOOPS.note(chain.root, name)
+        _LOOPS.note(chain.root, name, chain.passed[name])
     return Chain(chain.root, _added(chain.lineage, name), _added(chain.passed, name)).header()
 
 
@@ -160,7 +163,7 @@ def started(header: str, state_machine_arn: str) -> str:
     """Return the chain of an execution; raises LoopFound."""
     chain, name = Chain.parse(header), _name(state_machine_arn)
     if name in chain.passed:
-        _LOOPS.note(chain.root, name)
+        _LOOPS.note(chain.root, name, chain.passed[name])
     return Chain(chain.root, passed=_added(chain.passed, name)).header()
 
 

@@ -20,6 +20,7 @@ from local_aws.iam.conditions import as_list, is_operator, statement_keys
 
 _VERSIONS = ("2012-10-17", "2008-10-17")
 _EITHER = (("Action", "NotAction"), ("Resource", "NotResource"), ("Principal", "NotPrincipal"))
+_SID = re.compile(r"[0-9A-Za-z]*")
 _PRINCIPALS = ("AWS", "Service", "Federated", "CanonicalUser")
 
 
@@ -76,6 +77,26 @@ def _condition_problem(condition: Any) -> str:
         for value in (one for given in keys.values() for one in as_list(given)):
             if not isinstance(value, str | int | float | bool):
                 return f"a value of {name} is neither a text, a number nor a boolean"
+    return ""
+
+
+def _identity_problem(text: str) -> str:
+    """Return what a policy of a user, group or role must not have, "" for nothing.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_sid.html
+    """
+    try:
+        statements = as_list(json.loads(text)["Statement"])
+    except (ValueError, TypeError, KeyError, RecursionError):  # moto says what is wrong
+        return ""
+    for statement in (one for one in statements if isinstance(one, Mapping)):
+        if statement.keys() & {"Principal", "NotPrincipal"}:
+            return "Policy document should not specify a principal."
+        if not _SID.fullmatch(str(statement.get("Sid") or "")):
+            return (
+                "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the "
+                f"regular expression {_SID.pattern}"
+            )
     return ""
 
 
@@ -159,7 +180,15 @@ _POLICIES: dict[tuple[str, str], tuple[Find, str]] = {
 }
 
 
-# moto says what is wrong with these.
+def _trust_problem(text: str) -> str:
+    """Return what a role's trust must not have: it is about the role itself."""
+    statements = as_list(json.loads(text)["Statement"])
+    wrong = (name for one in statements for name in ("Resource", "NotResource") if name in one)
+    name = next(wrong, "")
+    return f"Has prohibited field {name}" if name else ""
+
+
+# moto says what else is wrong with these.
 _IDENTITY_POLICIES = frozenset(
     ("iam", operation)
     for operation in (
@@ -185,12 +214,17 @@ def refuse_malformed_policy(original: Any, response: Any) -> Any:
     asked = (response.boto3_service_name, str(response._get_action()))
     known = _POLICIES.get(asked)
     if asked in _IDENTITY_POLICIES:
-        tell_unknown_keys(str(response._get_param("PolicyDocument")))
+        given = str(response._get_param("PolicyDocument"))
+        tell_unknown_keys(given)
+        if problem := _identity_problem(given):
+            return refuse_action(response, "MalformedPolicyDocument", problem)
     if known is None:
         return original(response)
     find, code = known
     text = find(response)
     problem = policy_problem(text) if text else ""
+    if text and not problem and response.boto3_service_name == "iam":
+        problem = _trust_problem(text)
     if problem:
         sentence = f"Invalid parameter: the policy is not valid: {problem}."
         return refuse_action(response, code, sentence)

@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -45,6 +45,7 @@ RESERVED_VARIABLES = frozenset(
     )
 )
 MAX_ENVIRONMENT_BYTES = 4096
+MAX_LAYERS = 5
 _LIMITS = {"Timeout": (1, 900), "MemorySize": (128, 10_240), "Description": (0, 256)}
 MAX_NAME_CHARACTERS = 64
 CONCURRENT_EXECUTIONS = 1000
@@ -126,6 +127,23 @@ def check_logging(logging: Mapping[str, str]) -> None:
         raise _invalid(f"{given[0]} can be set only where LogFormat is JSON.")
 
 
+def check_layers(layers: Sequence[str]) -> None:
+    """Raise InvalidParameterValueException for too many layers, or two versions of one.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/adding-layers.html
+    """
+    if len(layers) > MAX_LAYERS:
+        raise _invalid(f"Cannot reference more than {MAX_LAYERS} layers.")
+    seen: dict[str, str] = {}
+    for arn in layers:
+        other = seen.setdefault(arn.rpartition(":")[0], arn)
+        if other is not arn:
+            raise _invalid(
+                "Two different versions of the same layer are not allowed to be referenced in the "
+                f"same function. {other} and {arn} are versions of the same layer."
+            )
+
+
 def _invalid(message: str) -> Exception:
     return refusal("InvalidParameterValueException", message, 400)
 
@@ -155,6 +173,7 @@ def check_change(function: Any, updates: Mapping[str, Any]) -> None:
         )
     check_limits(updates)
     check_environment(_variables(updates))
+    check_layers(updates.get("Layers") or ())
     if "LoggingConfig" in updates:
         check_logging(updates["LoggingConfig"] or {})
 
@@ -175,6 +194,7 @@ def create_function(original: Any, backend: Any, spec: dict[str, Any]) -> Any:
     check_name(spec.get("FunctionName"))
     check_limits(spec)
     check_environment(_variables(spec))
+    check_layers(spec.get("Layers") or ())
     check_logging(spec.get("LoggingConfig") or {})
     function = original(backend, spec)
     note_environment(function, spec)

@@ -421,13 +421,9 @@ def _check(mapping: Mapped, function: Any) -> None:
     if window and queue.fifo_queue:
         raise _invalid("Batching window is not supported for FIFO queues")
     if queue.visibility_timeout < float(function.timeout):
-        # AWS refuses it; tests of retries want to wait for seconds rather than minutes.
-        _log.warning(
-            "AWS refuses the event source mapping of %s: its queue's visibility timeout of %s s is "
-            "less than the function's timeout of %s s",
-            mapping.function_name,
-            queue.visibility_timeout,
-            function.timeout,
+        raise _invalid(
+            f"Queue visibility timeout: {queue.visibility_timeout:g} seconds is less than Function "
+            f"timeout: {function.timeout} seconds"
         )
     if missing := missing_action(_installed[0]._roles, function, mapping.event_source_arn):
         raise _invalid(
@@ -442,6 +438,8 @@ def _check(mapping: Mapped, function: Any) -> None:
 )
 def create_event_source_mapping(original: Any, backend: Any, spec: dict[str, Any]) -> Mapped:
     """Keep a mapping and have it poll."""
+    if spec.get("StartingPosition") and ":sqs:" in spec.get("EventSourceArn", ""):
+        raise _invalid("StartingPosition is not valid for SQS event sources.")
     mappings = backend._event_source_mappings
     before = {(m.event_source_arn, m.function_arn): m for m in mappings.values()}
     made = original(backend, spec)

@@ -95,8 +95,11 @@ class LogPipe:
         self._thread.join(seconds)
 
     def _pump(self) -> None:
+        # Not select(2), which knows no descriptor above 1,023.
+        waits = select.poll()
+        waits.register(self._pipe, select.POLLIN)
         while self._open:
-            select.select([self._pipe], [], [])
+            waits.poll()
             self.drain()
         self._pipe.close()
 

@@ -37,7 +37,8 @@ _BOUNDED_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 def check_zip(content: bytes) -> None:
     """Raise LocalAwsError, naming the entry, unless the package is safe to unpack."""
-    _entries(content, MAX_UNZIPPED_BYTES)
+    if not _entries(content, MAX_UNZIPPED_BYTES):
+        raise LocalAwsError("The deployment package has no files: it must be a non-empty zip.")
 
 
 def unpack(content: bytes, target: Path, max_bytes: int = MAX_UNZIPPED_BYTES) -> None:

@@ -5,7 +5,9 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 """
 
 import json
+import re
 from typing import Any
+from urllib.parse import unquote
 
 from moto.awslambda.exceptions import ConflictException
 
@@ -19,6 +21,7 @@ MIN_UNRESERVED = 100
 _BACKEND = "moto.awslambda.models.LambdaBackend"
 _CONFLICT = "ResourceConflictException"
 _LATEST = "$LATEST"
+_BEFORE_NAME = re.compile(r"^(?:.*:)?function:")
 _ALIAS_WHY = "names a conflict otherwise"
 
 
@@ -52,13 +55,146 @@ def add_permission(
 
 
 @patch(f"{_BACKEND}.create_alias", why=_ALIAS_WHY)
-@patch(f"{_BACKEND}.update_alias", why=_ALIAS_WHY)
-def write_alias(original: Any, backend: Any, name: str, *args: Any, **more: Any) -> Any:
-    """Make or change an alias."""
+def create_alias(  # noqa: PLR0917 - moto's own
+    original: Any,
+    backend: Any,
+    name: str,
+    function_name: str,
+    function_version: str,
+    description: str,
+    routing_config: dict[str, Any] | None,
+) -> Any:
+    """Make an alias."""
+    _require_routing(backend, function_name, function_version, routing_config)
     try:
-        return original(backend, name, *args, **more)
+        return original(backend, name, function_name, function_version, description, routing_config)
     except ConflictException as error:
         raise refusal(_CONFLICT, str(error.message), 409) from error
+
+
+@patch(f"{_BACKEND}.update_alias", why=_ALIAS_WHY)
+def update_alias(  # noqa: PLR0917 - moto's own
+    original: Any,
+    backend: Any,
+    name: str,
+    function_name: str,
+    function_version: str | None,
+    description: str | None,
+    routing_config: dict[str, Any] | None,
+) -> Any:
+    """Change an alias; what is not given stays."""
+    alias = backend.get_alias(name, function_name)
+    version = function_version or str(alias.function_version)
+    routing = alias.routing_config if routing_config is None else routing_config
+    _require_routing(backend, function_name, version, routing)
+    return original(backend, name, function_name, function_version, description, routing_config)
+
+
+def _require_routing(
+    backend: Any, function_name: str, version: str, routing: dict[str, Any] | None
+) -> None:
+    """Raise what Lambda answers to an alias that cannot lead to several versions.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuring-alias-routing.html
+    """
+    weights = (routing or {}).get("AdditionalVersionWeights") or {}
+    if len(weights) > 1:
+        raise _invalid("Number of items in AdditionalVersionWeights cannot be greater than 1")
+    for other in weights:
+        if _LATEST in (version, other):
+            raise _invalid(
+                f"{_LATEST} is not supported for an alias pointing to more than 1 version"
+            )
+        if other == version:
+            raise _invalid(
+                f"Invalid function version {version}. Function version {version} is already "
+                "included in routing configuration."
+            )
+        backend.get_function(function_name, other)
+
+
+@patch(f"{_BACKEND}.get_function", why="takes one of two qualifiers")
+def get_function(
+    original: Any, backend: Any, function_name_or_arn: str, qualifier: str | None = None
+) -> Any:
+    """Return a function, a version, or what an alias leads to."""
+    derived = _qualifier_of(function_name_or_arn)
+    if derived and qualifier and derived != qualifier:
+        raise _invalid(
+            "The derived qualifier from the function name does not match the specified qualifier."
+        )
+    return original(backend, function_name_or_arn, qualifier)
+
+
+@patch(f"{_BACKEND}.update_function_configuration", why="changes a version that was published")
+@patch(f"{_BACKEND}.update_function_code", why="changes a version that was published")
+def update_function(
+    original: Any, backend: Any, function_name: str, qualifier: str | None, body: Any
+) -> Any:
+    """Change a function, never one of its published versions.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-versions.html
+    """
+    asked = qualifier or _qualifier_of(function_name)
+    if asked and asked != _LATEST:
+        raise _invalid(
+            f"{asked} of the function cannot be changed: published versions are immutable; "
+            f"change {_LATEST}."
+        )
+    return original(backend, function_name, qualifier, body=body)
+
+
+@patch(
+    "moto.awslambda.models.LambdaStorage.publish_version",
+    why="gives the number of a version that was deleted, or of another, once more",
+)
+def publish_version(original: Any, storage: Any, name_or_arn: str, description: str = "") -> Any:
+    """Publish a version under a number that no version of the function had."""
+    function = storage.get_function_by_name_or_arn_forbid_qualifier(name_or_arn)
+    before = list(storage._functions[function.function_name]["versions"])
+    made = original(storage, name_or_arn, description)
+    numbers = [int(one.version) for one in before]
+    highest = max(getattr(function, "highest_version", 0), *numbers, 0)
+    if int(made.version) <= highest and all(made is not one for one in before):
+        storage._arns.pop(made.function_arn, None)
+        storage._arns.update({one.function_arn: one for one in before})
+        made.set_version(highest + 1)
+        storage._arns[made.function_arn] = made
+    function.highest_version = max(highest, int(made.version))
+    return made
+
+
+@patch(
+    "moto.awslambda.responses.LambdaResponse.publish_version",
+    why="publishes other code than what the caller has seen",
+)
+def answer_publish_version(original: Any, response: Any) -> Any:
+    """Answer PublishVersion, for the code and the revision that the caller names."""
+    name = unquote(response.path.split("/")[-2])
+    found = response.backend.get_function(name).get_configuration()
+    digest, revision = (response._get_param(one) for one in ("CodeSha256", "RevisionId"))
+    if digest and digest != found["CodeSha256"]:
+        raise _invalid(
+            f"CodeSHA256 ({digest}) is different from current CodeSHA256 in {_LATEST} "
+            f"({found['CodeSha256']}). Please try again with the CodeSHA256 in {_LATEST}."
+        )
+    if revision and revision != found["RevisionId"]:
+        raise refusal(
+            "PreconditionFailedException",
+            "The RevisionId provided does not match the latest RevisionId. Call the GetFunction "
+            "API to retrieve the latest RevisionId for the resource.",
+            412,
+        )
+    return original(response)
+
+
+def _qualifier_of(name_or_arn: str) -> str:
+    """Return the qualifier at the end of a function's name or ARN, empty where it has none."""
+    return _BEFORE_NAME.sub("", name_or_arn).partition(":")[2]
+
+
+def _invalid(message: str) -> Exception:
+    return refusal("InvalidParameterValueException", message, 400)
 
 
 @patch(f"{_BACKEND}.delete_function", why="deletes a version that an alias leads to")
@@ -66,7 +202,10 @@ def delete_function(
     original: Any, backend: Any, function_name: str, qualifier: str | None = None
 ) -> Any:
     """Delete a function, or a version that no alias leads to."""
-    if qualifier and qualifier != _LATEST:
+    qualifier = qualifier or _qualifier_of(function_name) or None
+    if qualifier == _LATEST:
+        raise _invalid(f"{_LATEST} version cannot be deleted without deleting the function.")
+    if qualifier:
         aliases = [
             alias.name
             for alias in backend.list_aliases(function_name)

@@ -6,7 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from moto.logs.exceptions import InvalidParameterException, ResourceNotFoundException
+from moto.logs.exceptions import (
+    InvalidParameterException,
+    LogsClientError,
+    ResourceNotFoundException,
+)
 
 from local_aws.cloudwatch.embedded_metrics import embedded_metrics
 from local_aws.core.clock import on_the_clock, others_unharmed
@@ -23,6 +27,13 @@ RETENTION_DAYS = frozenset(
         *(2922, 3288, 3653),
     )
 )
+# Commands of Logs Insights that are done, and those that are not.
+_COMMANDS = ("fields", "sort", "limit")
+_LACKING = (
+    *("filter", "stats", "parse", "display", "dedup", "pattern", "diff", "unmask", "unnest"),
+    *("filterindex", "source", "anomaly", "lookup", "join"),
+)
+_QUOTED = re.compile(r"""#[^\n]*|'[^']*'|"[^"]*"|`[^`]*`|(?<=like )/[^/]*/""")
 _NO_METRICS = "makes no metrics of log events"
 
 
@@ -180,3 +191,50 @@ def test_metric_filter(response: Any) -> str:
         if matches(message)
     ]
     return json.dumps({"matches": found})
+
+
+@patch("moto.logs.models.LogStream.get_log_events", why="gives events of the end's own moment")
+def get_log_events(
+    original: Any, stream: Any, start_time: int | None, end_time: int | None, *args: Any
+) -> Any:
+    """Return the events before an end, and how to read on.
+
+    https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
+    """
+    # Moto's end is inclusive; times are whole milliseconds.
+    return original(stream, start_time, end_time - 1 if end_time else end_time, *args)
+
+
+class _MalformedQuery(LogsClientError):
+    def __init__(self, message: str) -> None:
+        super().__init__("MalformedQueryException", message)
+
+
+@patch("moto.logs.models.LogsBackend.start_query", why="passes over the commands that it lacks")
+def start_query(  # noqa: PLR0917 - moto's own
+    original: Any,
+    backend: Any,
+    log_group_names: list[str],
+    start_time: int,
+    end_time: int,
+    query_string: str,
+) -> Any:
+    """Begin a query of Logs Insights, if each of its commands is done here.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html
+    """
+    for command in _without_quotes(query_string).split("|"):
+        name = command.split(maxsplit=1)[0].lower() if command.strip() else ""
+        if name in _LACKING:
+            raise NotImplementedError(
+                f"of Logs Insights' commands only {', '.join(_COMMANDS)}, not {name}; filter with "
+                "FilterLogEvents"
+            )
+        if name not in _COMMANDS:
+            raise _MalformedQuery(f"unexpected symbol found {name or 'at the end of the query'}")
+    return original(backend, log_group_names, start_time, end_time, query_string)
+
+
+def _without_quotes(query: str) -> str:
+    """Return a query without comments and quoted text, in which a bar separates nothing."""
+    return _QUOTED.sub("''", query)

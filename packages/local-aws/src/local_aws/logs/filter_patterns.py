@@ -27,7 +27,7 @@ _JSON_TOKEN = re.compile(
     r"\s*(?:(?P<sign>&&|\|\||!=|<=|>=|[=<>()])|(?P<path>\$[^\s=!<>()&|]*)"
     r"|(?P<text>\"[^\"]*\")|%(?P<regex>[^%]+)%|(?P<word>[^\s()=!<>&|]+))"
 )
-_ELLIPSIS = "..."
+_ELLIPSIS, _EACH = "...", "[*]"
 _COLUMN = re.compile(
     r"(?P<name>[\w.\-]+)\s*(?:(?P<sign>!=|<=|>=|=|<|>)\s*(?P<wanted>.+))?", re.DOTALL
 )
@@ -153,6 +153,10 @@ def _condition(tokens: list[tuple[str, str]]) -> JsonTest:
 
 
 def _selected(path: str, test: Test | JsonTest) -> JsonTest:
+    head, each, tail = path.partition(_EACH)
+    if each:
+        return _any_selected(head, f"${tail}", test)
+
     def matches(document: Any) -> bool:
         try:
             return bool(test(at_path(document, path)))
@@ -161,6 +165,18 @@ def _selected(path: str, test: Test | JsonTest) -> JsonTest:
 
     matches({})
     return matches
+
+
+def _any_selected(head: str, tail: str, test: Test | JsonTest) -> JsonTest:
+    """Return whether one of an array's values has what a selector behind `[*]` asks for."""
+    if _EACH in tail:
+        raise PatternError("a selector has one [*] at most")
+    inner = _selected(tail, test)
+
+    def matches(items: Any) -> bool:
+        return isinstance(items, list) and any(inner(item) for item in items)
+
+    return _selected(head, matches)
 
 
 def _take(tokens: list[tuple[str, str]]) -> tuple[str, str]:
@@ -215,6 +231,8 @@ def _equal(kind: str, operand: str) -> JsonTest:
     text = operand.strip('"')
 
     def equal(value: Any) -> bool:
+        if text == "*":  # any value, of whatever type
+            return value is not None
         if _is_number(value):
             return kind == "word" and _is_float(text) and float(value) == float(text)
         return isinstance(value, str) and matches_text(text, value)

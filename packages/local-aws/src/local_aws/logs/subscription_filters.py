@@ -15,6 +15,7 @@ from moto.logs.exceptions import InvalidParameterException, ResourceNotFoundExce
 from local_aws.core.clock import others_unharmed
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.core.patching import patch
+from local_aws.core.request_chains import current, following, without_lineage
 from local_aws.eventbridge.delivery import DeliveryFailed, Sender, invoke_function
 from local_aws.logs.filter_patterns import PatternError, compiled
 
@@ -70,7 +71,9 @@ def send_log_events(original: Any, stream: Any, **given: Any) -> None:
         matching = [event for event in given["log_events"] if matches(event["message"])]
         if matching:
             sender = _sender(stream.region, stream.log_group.name, destination_arn)
-            invoke_function(sender, destination_arn, _event(stream, filter_name, matching))
+            # Lambda sees no loop through logs.
+            with following(without_lineage(current())):
+                invoke_function(sender, destination_arn, _event(stream, filter_name, matching))
 
 
 def _event(stream: Any, filter_name: str, log_events: Sequence[dict[str, Any]]) -> str:

@@ -34,11 +34,36 @@ def gen_response_object(original: Any, self: Package) -> dict[str, Any]:
 
 
 @patch(
+    "moto.sagemaker.models.SageMakerModelBackend.create_model_package_group",
+    why="replaces a group of the same name, whose versions are counted from 1 again",
+)
+def create_model_package_group(original: Any, self: SageMakerModelBackend, **given: Any) -> str:
+    """Make a group of a new name."""
+    group = self.model_package_groups.get(given["model_package_group_name"])
+    if group is not None:
+        raise AWSValidationException(f"Model Package Group already exists: {group.arn}")
+    arn: str = original(self, **given)
+    return arn
+
+
+@patch(
     "moto.sagemaker.responses.SageMakerResponse.create_model_package",
     why="drops fields of the request",
 )
 def create_model_package(original: Any, self: SageMakerResponse) -> ActionResult:
-    """Answer CreateModelPackage."""
+    """Answer CreateModelPackage.
+
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModelPackage.html
+    """
+    group, name, tags = map(self._get_param, ("ModelPackageGroupName", "ModelPackageName", "Tags"))
+    if bool(group) == bool(name):
+        raise AWSValidationException(
+            "Exactly one of ModelPackageGroupName and ModelPackageName must be provided."
+        )
+    if group and tags:
+        raise AWSValidationException(
+            "Tags cannot be given with a version: it has those of its model package group."
+        )
     result: ActionResult = original(self)
     arn = str(result.result["ModelPackageArn"])  # type: ignore[index]
     package: Package = self.sagemaker_backend.model_packages[arn]

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import dataclasses
 import datetime
+import faulthandler
 import gc
 import importlib
 import os
@@ -41,6 +42,7 @@ MODULES = (
     "local_aws.budgets.patches",
     "local_aws.s3.patches",
     "local_aws.dynamodb.patches",
+    "local_aws.ecr.patches",
     "local_aws.lambda_.patches",
     "local_aws.stepfunctions.patches",
     "local_aws.sagemaker.patches",
@@ -70,8 +72,14 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(home: Path, port: int, *, keep: bool) -> None:
     stop = threading.Event()
+    received: list[int] = []
+
+    def end(number: int, _: Any) -> None:
+        received.append(number)
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, end)
     with contextlib.closing(_bind(port)) as listener:
         port = listener.getsockname()[1]
         context = Context(home=home, endpoint_url=f"http://{HOST}:{port}")
@@ -85,6 +93,8 @@ def _run(home: Path, port: int, *, keep: bool) -> None:
             loaded = saver is not None and saver.load()
             _serve(context, listener, stop, saver, restored=loaded)
         finally:
+            if received:
+                print(f"The embedded AWS ends by {signal.Signals(received[0]).name}.", flush=True)
             _remove_record(home)
             context.shutdown()
 
@@ -203,6 +213,8 @@ def read_patches(query: dict[str, Any]) -> list[dict[str, str]]:
 
 
 if __name__ == "__main__":
+    # A crash of the interpreter itself would leave no word in the log.
+    faulthandler.enable()
     leave_environment()
     status = main()
     sys.stderr.flush()

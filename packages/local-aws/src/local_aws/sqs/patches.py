@@ -131,6 +131,11 @@ def delete_message(_: Any, queue: Any, receipt_handle: str) -> None:
         found = next((m for m in queue._messages if m.had_receipt_handle(receipt_handle)), None)
         if found is None:
             raise ReceiptHandleIsInvalid()
+        if queue.fifo_queue and (found.visible or receipt_handle != found.receipt_handle):
+            raise InvalidParameterValue(
+                f"Value {receipt_handle} for parameter ReceiptHandle is invalid. Reason: The "
+                "receipt handle has expired."
+            )
         queue._messages.remove(found)
         queue._pending_messages.discard(found)
         queue.deleted_messages.update(found.all_receipt_handles)
@@ -138,6 +143,7 @@ def delete_message(_: Any, queue: Any, receipt_handle: str) -> None:
 
 
 _COUNTS = "counts all messages of a queue for each one that is sent, and reads the clock for each"
+_TIMES = {"CreatedTimestamp", "LastModifiedTimestamp"}
 _sending = threading.local()
 
 
@@ -156,7 +162,8 @@ def send_message(original: Any, backend: Any, *args: Any, **more: Any) -> Any:
 
 @patch(
     "moto.sqs.models.Queue.attributes",
-    why=f"{_COUNTS}; answers with a redrive policy in other blanks than AWS",
+    why=f"{_COUNTS}; answers with a redrive policy in other blanks than AWS, and times in "
+    "fractions of seconds",
 )
 def attributes(original: Any, queue: Any) -> Any:
     """Return a queue's attributes; while one sends to a standard queue, what is asked then."""
@@ -165,6 +172,8 @@ def attributes(original: Any, queue: Any) -> Any:
     found = original(queue)
     if found.get("RedrivePolicy"):
         found["RedrivePolicy"] = json.dumps(queue.redrive_policy, separators=(",", ":"))
+    for name in _TIMES & found.keys():
+        found[name] = str(int(float(found[name])))
     return found
 
 

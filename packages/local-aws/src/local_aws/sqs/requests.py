@@ -35,6 +35,7 @@ _OTHERS = {
     *("ContentBasedDeduplication", "DeduplicationScope", "FifoQueue", "FifoThroughputLimit"),
     *("KmsMasterKeyId", "Policy", "RedriveAllowPolicy", "RedrivePolicy", "SqsManagedSseEnabled"),
 }
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 # What XML 1.0 can hold: #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF.
 _NOT_ALLOWED = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -81,10 +82,20 @@ def require_attributes(attributes: dict[str, Any]) -> None:
 @patch(f"{_HANDLER}.send_message", why="fails at times below 0")
 def with_parameters(original: Any, response: Any) -> Any:
     """Send, receive or hide a message; raises InvalidParameterValue for a number out of range."""
+    if response._get_param("MessageDeduplicationId") and not _is_fifo(response):
+        raise InvalidParameterValue(
+            f"Value {response._get_param('MessageDeduplicationId')} for parameter "
+            "MessageDeduplicationId is invalid. Reason: The request include parameter that is not "
+            "valid for this queue type"
+        )
     for name in _PARAMETERS:
         if problem := parameter_problem(name, response._get_param(name)):
             raise InvalidParameterValue(problem)
     return original(response)
+
+
+def _is_fifo(response: Any) -> bool:
+    return str(response._get_param("QueueUrl") or "").endswith(".fifo")
 
 
 @patch(f"{_BACKEND}.send_message_batch", why="fails at times below 0")
@@ -186,7 +197,17 @@ def require_message_attributes(attributes: dict[str, Any]) -> None:
             f"[{MAX_MESSAGE_ATTRIBUTES}]."
         )
     for name, value in attributes.items():
+        if name.lower().startswith(("aws.", "amazon.")):
+            raise InvalidParameterValue(
+                f"Message (user) attribute name '{name}' is invalid. Reason: Names must not start "
+                "with AWS. or Amazon., which are reserved."
+            )
         if not any(value.get(kind) for kind in ("StringValue", "BinaryValue")):
             raise InvalidParameterValue(
                 f"Message (user) attribute '{name}' must contain a non-empty value."
+            )
+        kind = str(value.get("DataType") or "").partition(".")[0]
+        if kind == "Number" and not _NUMBER.fullmatch(str(value.get("StringValue") or "")):
+            raise InvalidParameterValue(
+                f"Can't cast the value of message (user) attribute '{name}' to a number."
             )

@@ -1,9 +1,11 @@
 """The AWS clients of running executions."""
 
+import email.utils
 import io
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 import boto3
@@ -19,6 +21,31 @@ from local_aws.iam.policy_evaluation import Access
 from local_aws.iam.roles import RoleCredentials, RoleSessions, is_enforced
 from local_aws.lambda_.invoke import Answer, Request
 from local_aws.stepfunctions.interpreter import modules_with
+
+ANSWERED: ContextVar[Mapping[str, Any] | None] = ContextVar("answered", default=None)
+"""What botocore says of the last response in this thread: its status, headers and request id."""
+# As the services spell them; botocore gives them in lower case.
+_HEADERS = {
+    "content-length": "Content-Length",
+    "content-type": "Content-Type",
+    "date": "Date",
+    "x-amz-executed-version": "X-Amz-Executed-Version",
+    "x-amzn-requestid": "x-amzn-RequestId",
+}
+
+
+def sdk_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an optimized integration adds to its output, as the Java SDK has it."""
+    given = metadata.get("HTTPHeaders", {})
+    headers = {name: str(given[key]) for key, name in _HEADERS.items() if key in given}
+    return {
+        "SdkHttpMetadata": {
+            "AllHttpHeaders": {name: [text] for name, text in headers.items()},
+            "HttpHeaders": headers,
+            "HttpStatusCode": metadata.get("HTTPStatusCode"),
+        },
+        "SdkResponseMetadata": {"RequestId": metadata.get("RequestId", "")},
+    }
 
 
 class InProcessLambda:
@@ -54,6 +81,7 @@ class InProcessLambda:
             raise _error("AccessDeniedException", str(error), 403) from error
         except (JsonRESTError, ServiceException) as error:
             raise _client_error(error) from error
+        ANSWERED.set(_invocation_metadata(answer))
         return _invocation_response(answer, tail=parameters.get("LogType") == "Tail")
 
 
@@ -68,6 +96,18 @@ def _invocation_response(answer: Answer, *, tail: bool) -> dict[str, Any]:
     if tail:
         response["LogResult"] = answer.tail()
     return response
+
+
+def _invocation_metadata(answer: Answer) -> dict[str, Any]:
+    request_id = answer.request_id or str(uuid.uuid4())
+    headers = {
+        "content-length": len(answer.payload),
+        "content-type": "application/json",
+        "date": email.utils.formatdate(usegmt=True),
+        "x-amz-executed-version": answer.version or "$LATEST",
+        "x-amzn-requestid": request_id,
+    }
+    return {"HTTPStatusCode": answer.status, "RequestId": request_id, "HTTPHeaders": headers}
 
 
 def _invocation_access(parameters: dict[str, Any], region: str) -> Access:
@@ -158,8 +198,13 @@ class ClientCache:
             ),
         )
         send_along(client)
+        client.meta.events.register("after-call", _remember)
         key_id = credentials.access_key_id if credentials else ""
         return InProcessLambda(client, self._invoke, key_id) if service == "lambda" else client
+
+
+def _remember(parsed: Mapping[str, Any], **_: Any) -> None:
+    ANSWERED.set(parsed.get("ResponseMetadata"))
 
 
 _cache: list[ClientCache] = []

@@ -123,6 +123,43 @@ def matches_wildcards(_: Any, variable: Any, comparison_value: Any) -> bool:
     return wildcard(parts).fullmatch(variable) is not None
 
 
+@patch(
+    "moto.stepfunctions.parser.asl.parse.preprocessor.Preprocessor"
+    ".visitChoice_rule_comparison_variable",
+    why="drops what a rule in JSONPath assigns",
+)
+def visit_rule(original: Any, preprocessor: Any, context: Any) -> Any:
+    """Return a rule of a Choice, with the variables that it assigns.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html
+    """
+    rule = original(preprocessor, context)
+    if rule.assign is not None:
+        return rule
+    for child in context.children:
+        statement = getattr(child, "assign_decl", lambda: None)()
+        if statement is not None:
+            rule.assign = preprocessor.visit(statement)
+    return rule
+
+
+@patch(
+    f"{_STATE}.choice.choice_rule.ChoiceRule._eval_body",
+    why="reads what a rule in JSONPath assigns from the outcome of its comparison",
+)
+def evaluate_rule(_: Any, rule: Any, env: Any) -> None:
+    """Put on the stack whether a rule matches; one that does assigns its variables."""
+    rule.comparison.eval(env)
+    if env.stack[-1] is not True:
+        return
+    if rule.assign:
+        matched = env.stack.pop()
+        rule.assign.eval(env=env)
+        env.stack.append(matched)
+    if rule.output:
+        rule.output.eval(env=env)
+
+
 class _RuleTarget(str):
     """The name of a state that a rule leads to, and not the Default."""
 

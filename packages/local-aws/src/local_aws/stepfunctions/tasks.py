@@ -27,7 +27,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resou
 )
 
 from local_aws.core.patching import patch, set_value
-from local_aws.stepfunctions.clients import client_for, denial
+from local_aws.stepfunctions.clients import ANSWERED, client_for, denial, sdk_metadata
 from local_aws.stepfunctions.errors import StateFailed, failure_event, task_failure
 from local_aws.stepfunctions.integrations import BOTO_SERVICES
 from local_aws.stepfunctions.json_data import strict_json
@@ -170,6 +170,25 @@ def evaluate_sync(original: Any, task: Any, env: Any, **more: Any) -> Any:
         with contextlib.suppress(ClientError):
             cancel()
     return outcome
+
+
+def _with_metadata(original: Any, task: Any, env: Any, *args: Any, **more: Any) -> None:
+    """Call the service; its response is put out with what the SDK says of it.
+
+    Outputs of optimized integrations are results of the Java SDK 1, which all have these fields.
+    """
+    ANSWERED.set(None)
+    original(task, env, *args, **more)
+    metadata, response = ANSWERED.get(), env.stack[-1]
+    if metadata is not None and isinstance(response, dict):
+        response |= sdk_metadata(metadata)
+
+
+for _kind in ("DynamoDB", "Events", "Lambda", "Sfn", "Sns", "Sqs"):
+    patch(
+        f"{_SERVICE}.state_task_service_{_kind.lower()}.StateTaskService{_kind}._eval_service_task",
+        why="drops what the SDK says of a response",
+    )(_with_metadata)
 
 
 def error_of(prefix: str, base: str, error: ClientError) -> str:

@@ -343,10 +343,26 @@ def _of_reader(name: str, reader: Mapping[str, Any]) -> Iterator[str]:
         yield f"State {name} reads a manifest of type {manifest}, {_HERE}."
     if config.get("CSVDelimiter", "COMMA") not in DELIMITERS:
         yield f"State {name}: CSVDelimiter is one of {', '.join(DELIMITERS)}."
+    if kind == "CSV":
+        yield from _of_header(name, config)
     if "Transformation" in config:
         yield f"State {name} has Transformation in its ReaderConfig, {_HERE}."
     if "ItemsPointer" in config and kind != "JSON":
         yield f"State {name}: ItemsPointer is for the InputType JSON only."
+
+
+def _of_header(name: str, config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with where a CSV file's header is.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemreader.html
+    """
+    where, header = config.get("CSVHeaderLocation"), config.get("CSVHeaders")
+    if where not in ("FIRST_ROW", "GIVEN"):
+        yield f"State {name}: CSVHeaderLocation is FIRST_ROW or GIVEN for the InputType CSV."
+    elif where == "GIVEN" and not header:
+        yield f"State {name}: CSVHeaders are required where CSVHeaderLocation is GIVEN."
+    elif where == "FIRST_ROW" and header is not None:
+        yield f"State {name}: CSVHeaders are for the CSVHeaderLocation GIVEN only."
 
 
 def _of_batcher(name: str, state: Mapping[str, Any]) -> Iterator[str]:

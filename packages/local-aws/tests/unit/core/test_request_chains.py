@@ -68,12 +68,23 @@ def test_a_chain_of_many_names_forgets_those_of_long_ago() -> None:
 def test_what_comes_back_too_fast_is_a_loop() -> None:
     root = Chain.parse("").root
     loops = Loops(max_repeats=3)
-    for _ in range(3):
-        loops.note(root, "a")
-    loops.note(root, "b")
+    for before in (1, 2, 3):
+        loops.note(root, "a", before)
+    loops.note(root, "b", 5)
     for _ in range(2):
         with pytest.raises(LoopFound):
-            loops.note(root, "a")
+            loops.note(root, "a", 4)
+
+
+def test_what_comes_back_once_for_each_of_many_items_is_no_loop() -> None:
+    root = Chain.parse("").root
+    loops = Loops(max_repeats=3)
+    for _ in range(300):
+        loops.note(root, "a", 1)
+    with pytest.raises(LoopFound):
+        loops.note(root, "a", 1)
+    with pytest.raises(LoopFound):
+        loops.note(root, "a", 2)
 
 
 def test_what_comes_back_slowly_is_not() -> None:
@@ -81,7 +92,7 @@ def test_what_comes_back_slowly_is_not() -> None:
     at = int(old[2:10], 16) - 100
     loops = Loops(max_repeats=3)
     for _ in range(50):
-        loops.note(f"1-{at:08x}-{old[11:]}", "a")
+        loops.note(f"1-{at:08x}-{old[11:]}", "a", 9)
 
 
 def test_a_request_is_followed_to_its_end_only() -> None:

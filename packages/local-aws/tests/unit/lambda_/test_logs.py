@@ -1,4 +1,6 @@
+import fcntl
 import os
+import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -29,6 +31,22 @@ def pipe() -> Iterator[tuple[LogPipe, FileIO]]:
     reading, writing = os.pipe()
     with os.fdopen(writing, "wb", buffering=0) as sink:
         yield LogPipe(os.fdopen(reading, "rb", buffering=0), {}), sink
+
+
+def test_a_program_can_print_whatever_the_number_of_its_pipes_descriptor() -> None:
+    """select(2) takes none above 1,023, which a server with many connections has."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(2_048, hard)), hard))
+    reading, writing = os.pipe()
+    high = fcntl.fcntl(reading, fcntl.F_DUPFD, 1_024)
+    os.close(reading)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    log, sink = LogPipe(os.fdopen(high, "rb", buffering=0), {}), os.fdopen(writing, "wb", 0)
+    # More than a pipe holds: it must be read while the program prints.
+    writer = threading.Thread(target=_write_all, args=(sink, 300_000), daemon=True)
+    writer.start()
+    log.join(20)
+    assert sum(len(event.message) for event in log.collect()) == 300_000
 
 
 def test_a_line_without_end_is_cut_into_events_of_cloudwatchs_size_quickly(

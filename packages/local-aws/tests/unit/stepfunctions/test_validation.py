@@ -33,6 +33,10 @@ def refused(state: dict[str, Any], machine_type: str = "STANDARD") -> str:
     return next(iter(found), "")
 
 
+def csv(**config: Any) -> dict[str, Any]:
+    return distributed(ItemReader={"ReaderConfig": {"InputType": "CSV", **config}})
+
+
 def distributed(**more: Any) -> dict[str, Any]:
     processor = {"ProcessorConfig": {"Mode": "DISTRIBUTED"}, "States": {}}
     return {"Type": "Map", "ItemProcessor": processor, **more}
@@ -43,11 +47,14 @@ def distributed(**more: Any) -> dict[str, Any]:
     [
         (distributed(ItemReader={"ReaderConfig": {"InputType": "PARQUET"}}), "PARQUET"),
         (
-            distributed(ItemReader={"ReaderConfig": {"ItemsPointer": "/a", "InputType": "CSV"}}),
+            distributed(ItemReader={"ReaderConfig": {"ItemsPointer": "/a", "InputType": "JSONL"}}),
             "ItemsPointer",
         ),
         (distributed(ItemReader={"ReaderConfig": {"ManifestType": "ATHENA_DATA"}}), "ATHENA_DATA"),
         (distributed(ItemReader={"ReaderConfig": {"CSVDelimiter": "x"}}), "CSVDelimiter"),
+        (distributed(ItemReader={"ReaderConfig": {"InputType": "CSV"}}), "CSVHeaderLocation is"),
+        (csv(CSVHeaderLocation="GIVEN"), "CSVHeaders are required"),
+        (csv(CSVHeaderLocation="FIRST_ROW", CSVHeaders=["a"]), "GIVEN only"),
         (distributed(ItemBatcher={"BatchInput": {}}), "MaxItemsPerBatch"),
         (distributed(ResultWriter={}), "ResultWriter"),
         (distributed(ResultWriter={"Resource": "r"}), "Parameters"),

@@ -104,6 +104,7 @@ def update_endpoint(self: SageMakerResponse) -> ActionResult:
     """Answer UpdateEndpoint."""
     endpoint, config = _endpoint(self), _config(self)
     _require_in_service(endpoint)
+    _require_another(config, endpoint)
     before = endpoint.last_deployment_config
     if not self._get_param("RetainDeploymentConfig"):
         endpoint.last_deployment_config = self._get_param("DeploymentConfig")
@@ -165,6 +166,19 @@ def _require_in_service(endpoint: EndpointRecord) -> None:
         raise AWSValidationException(f'Cannot update in-progress endpoint "{endpoint.arn}".')
     if status != "InService":
         raise AWSValidationException(f'Cannot update endpoint "{endpoint.arn}" in status {status}.')
+
+
+def _require_another(config: FakeEndpointConfig, endpoint: EndpointRecord) -> None:
+    """Raise for the configuration that the endpoint has: an update needs a new one.
+
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UpdateEndpoint.html; the wording
+    is not known.
+    """
+    if config.endpoint_config_name == endpoint.endpoint_config_name:
+        raise AWSValidationException(
+            f'Endpoint "{endpoint.arn}" has the endpoint configuration '
+            f'"{config.endpoint_config_arn}" already. To update an endpoint, create a new one.'
+        )
 
 
 def _endpoint(response: SageMakerResponse) -> EndpointRecord:

@@ -20,6 +20,7 @@ Variant = Mapping[str, Any]
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpointConfig.html
 _MAX_VARIANTS = 10
 # What a model or configuration with a serverless variant must not have, and AWS's name for it.
+_OF_INSTANCES = ("InstanceType", "InitialInstanceCount", "AcceleratorType")
 _NOT_SERVERLESS = (
     ("DataCaptureConfig", "Data capture"),
     ("ShadowProductionVariants", "Shadow variants"),
@@ -113,6 +114,11 @@ def _check_serverless(
     for key, feature in _NOT_SERVERLESS:
         if given[key]:
             raise AWSValidationException(f"{feature} is not supported for serverless endpoints.")
+    for name in _OF_INSTANCES:
+        if serverless[0].get(name):
+            raise AWSValidationException(
+                f"{name} cannot be given for a production variant with a ServerlessConfig."
+            )
     if len(variants) > 1:
         raise AWSValidationException("Serverless endpoints take a single production variant.")
     config, model = (

@@ -28,6 +28,7 @@ from local_aws.sagemaker.names import require_resource_name
 from local_aws.sagemaker.state_events import job_changed
 
 _CHECKED = (
+    "InputDataConfig",
     "AlgorithmSpecification",
     "EnableManagedSpotTraining",
     "ResourceConfig",
@@ -158,7 +159,15 @@ def metric_definitions(algorithm: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def check_request(request: Mapping[str, Any]) -> None:
     """Raise AWSValidationException for what AWS refuses, and for what is not done here."""
-    _check_metrics(request.get("AlgorithmSpecification") or {})
+    algorithm = request.get("AlgorithmSpecification") or {}
+    if bool(algorithm.get("TrainingImage")) == bool(algorithm.get("AlgorithmName")):
+        raise AWSValidationException(
+            "AlgorithmSpecification must have exactly one of TrainingImage and AlgorithmName."
+        )
+    channels = [one["ChannelName"] for one in request.get("InputDataConfig") or ()]
+    if len(channels) != len(set(channels)):
+        raise AWSValidationException("Channel names in InputDataConfig must be unique.")
+    _check_metrics(algorithm)
     _check_spot(request)
     resources = request.get("ResourceConfig") or {}
     groups = resources.get("InstanceGroups") or []

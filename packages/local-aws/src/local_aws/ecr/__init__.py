@@ -1,0 +1,1 @@
+"""ECR: the digests of images."""
