@@ -6,7 +6,9 @@ from typing import Any
 from local_aws.core.clock import CLOCK
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.iam.authorization_reference import action_of
+from local_aws.iam.condition_keys import UNTOLD
 from local_aws.iam.conditions import tag_values
+from local_aws.iam.leading_keys import leading_keys
 from local_aws.iam.pass_role import handed_roles
 from local_aws.iam.policy_evaluation import Access
 from local_aws.iam.resources import (
@@ -169,6 +171,9 @@ def request_values(
         found["kms:grantisforawsresource"] = "false"
         found["kms:calleraccount"] = ACCOUNT_ID
         found |= encryption_context(response._get_param("EncryptionContext"))
+    if service == "dynamodb":
+        known = leading_keys(response, str(response._get_action()))
+        found["dynamodb:leadingkeys"] = UNTOLD if known is None else known
     if service == "lambda" and (layers := parameter_values(response, "Layers")):
         found["lambda:layer"] = layers
     if service == "sts" and (passed := parameter_values(response, "TransitiveTagKeys")):
