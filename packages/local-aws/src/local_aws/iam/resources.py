@@ -465,11 +465,8 @@ def _by_reference(response: Any, service: str) -> list[str]:
     """Return the ARNs by the parameters that are called as their parts are in the reference."""
     operation = str(response._get_action())
     named = named_resources(response.boto3_service_name, service, operation)
-    sent = {
-        name: parameter_values(response, name)
-        for resource in named.resources
-        for name in resource.sources
-    }
+    names = {name for resource in named.resources for name in resource.sources}
+    sent = {name: parameter_values(response, name) for name in names}
     found = [each for one in named.resources for each in _filled(response, service, one, sent)]
     if not found:
         # A version of a layer, say, that is not told.
