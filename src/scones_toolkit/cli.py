@@ -29,7 +29,7 @@ from invoke.parser.argument import Argument
 from invoke.tasks import Task
 
 from local_aws.errors import LocalAwsError
-from scones_core.errors import DeployError, SconesError
+from scones_core.errors import DeployError, SconesError, SettingsError
 from scones_core.uris import is_on_this_host
 from scones_toolkit.console import sentence
 from scones_toolkit.project import Environment, Project
@@ -51,6 +51,7 @@ SIGN_IN = (
     "name a profile in AWS_PROFILE, or sign in again with `aws sso login`. An environment in the "
     "embedded AWS needs: eval $(inv local.env)"
 )
+SHORTER = "Give a shorter name: this host takes 255 bytes of one in a path."
 MORE_ROOM = "Free some space; what is in build and .cache can be made again."
 # Where release files are, which no setting moves.
 IN_CHECKOUT = "/terraform/environments/"
@@ -58,6 +59,7 @@ HOST_FAULTS = {
     errno.EACCES: ELSEWHERE,
     errno.EPERM: ELSEWHERE,
     errno.EROFS: ELSEWHERE,
+    errno.ENAMETOOLONG: SHORTER,
     errno.ENOSPC: MORE_ROOM,
     errno.EDQUOT: MORE_ROOM,
 }
@@ -107,6 +109,25 @@ VERBOSE = inspect.Parameter(
 @dataclass(frozen=True, slots=True)
 class InsteadOf:
     """Marks a flag that takes the place of a positional parameter, which is "" then."""
+
+    parameter: str
+
+
+@dataclass(frozen=True, slots=True)
+class GoesWith:
+    """Marks a flag that is used only where another one has one of these values.
+
+    Without values: where the other one is given. Given without it, the flag would be ignored, and
+    the task does not run.
+    """
+
+    parameter: str
+    values: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NotWith:
+    """Marks a flag that another one makes useless: the task does not run with both."""
 
     parameter: str
 
@@ -162,12 +183,32 @@ class TypedTask(Task[Callable[..., None]]):
         values = {
             p.name: _converted(p, values[p.name]) for p in self.parameters if p.name in values
         }
+        self._require_used(values)
         if self.takes_project:
             project = Project.open(self.root, environment, verbose=verbose)
             _warn_of_loopback(project)
             self.function(project, **values)
         else:
             self.function(**values)
+
+    def _require_used(self, values: dict[str, Any]) -> None:
+        """Raise SettingsError for a flag that is given, and that the others leave without use."""
+        default = {parameter.name: parameter.default for parameter in self.parameters}
+        for parameter in self.parameters:
+            if values.get(parameter.name, parameter.default) == parameter.default:
+                continue
+            for mark in getattr(parameter.annotation, "__metadata__", ()):
+                flag = _flag(parameter.name)
+                if isinstance(mark, NotWith):
+                    if values[mark.parameter] != default[mark.parameter]:
+                        other = _flag(mark.parameter)
+                        raise SettingsError(f"{flag} has no use with {other}: leave one out.")
+                elif isinstance(mark, GoesWith):
+                    other, value = _flag(mark.parameter), values[mark.parameter]
+                    used = value in mark.values if mark.values else value != default[mark.parameter]
+                    if not used:
+                        wanted = f" {' or '.join(map(str, mark.values))}" if mark.values else ""
+                        raise SettingsError(f"{flag} goes with {other}{wanted}; leave it out.")
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
         """Return the flags of the function's parameters."""
@@ -185,6 +226,10 @@ class TypedTask(Task[Callable[..., None]]):
                 if isinstance(mark, InsteadOf):
                     argument.replaced = by_name[mark.parameter]
         return list[Argument](found)
+
+
+def _flag(parameter: str) -> str:
+    return f"--{parameter.strip('_').replace('_', '-')}"
 
 
 def tasks_of(root: Path, *modules: ModuleType) -> list[TypedTask]:

@@ -160,11 +160,14 @@ class Project:
         """The release manifest of this environment, which Terraform reads."""
         return self.root / "terraform" / "environments" / self.environment / "release.tfvars.json"
 
-    def require_writable(self, path: Path) -> None:
+    def require_writable(self, path: Path, *, read: Path | None = None) -> None:
         """Make the folder of a file that a flag names, and say so; raises SconesError.
 
-        Before the work whose result goes there: a mistyped path is seen at once.
+        Before the work whose result goes there: a mistyped path is seen at once, and so is one
+        of the file that the task is to `read`, of which there may be no other copy.
         """
+        if read is not None and path.exists() and read.exists() and path.samefile(read):
+            raise SconesError(f"{path} is the file that is read; write the result to another one.")
         folder = path.absolute().parent
         new = not folder.is_dir()
         try:

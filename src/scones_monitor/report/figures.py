@@ -188,8 +188,9 @@ class ReportData:
 
     @cached_property
     def coverage(self) -> Share:
-        """How many of the classified images were accepted."""
-        if self.run:
+        """How many of the classified images were accepted, by the active release."""
+        # A run counts the decisions of both releases, which have each its own threshold.
+        if self.run and self.variants is None:
             accepted, review = (self.run.decisions.get(d, 0) for d in ("accepted", "review"))
             return Share(accepted, accepted + review)
         return share(self.summary.accepted)
@@ -209,7 +210,8 @@ def figures(data: ReportData) -> dict[str, Any]:
 
     `accuracy` is over the `n_test` classified images of known truth, with its 95 % Wilson
     interval; precision over the accepted ones of these; `estimated_accuracy` needs no labels.
-    `coverage_at_threshold` is accepted / (accepted + review). A proportion of nothing is None.
+    `coverage_at_threshold` is accepted / (accepted + review); where a challenger answers too, of
+    the active release alone. A proportion of nothing is None.
     """
     summary, run, right = data.summary, data.run, data.accuracy
     accepted = int(summary.accepted.sum())

@@ -199,9 +199,11 @@ def _challenged(data: ReportData) -> list[str]:
     if data.variants is None:
         return []
     its = plural(len(data.variants.challenger.summary), "image")
+    both = "Images, Failed, the cost" if data.run else "The cost"
     return [
-        f"The challenger {data.variants.challenger.release} answered {its} of this period. All "
-        "figures but those under Active release and challenger are of the active release."
+        f"The challenger {data.variants.challenger.release} answered {its} of this period. {both} "
+        "and the assignments are of both releases; all other figures but those under Active "
+        "release and challenger are of the active release."
     ]
 
 

@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import scones_toolkit.tasks as do
-from scones_toolkit.cli import task
+from scones_toolkit.cli import GoesWith, task
 from scones_toolkit.project import Project
+
+OWN_MODEL = GoesWith("algorithm", ("scones",))
 
 
 @task("inv demand.etl --source ~/bike-sharing")
@@ -34,11 +36,13 @@ def train(
         Literal["scones", "autogluon", "builtin"],
         "autogluon: AutoGluon, if installed; builtin: SageMaker's AutoGluon image",
     ] = "scones",
-    seed: Annotated[int, "random seed"] = 0,
+    seed: Annotated[int, "random seed", OWN_MODEL] = 0,
     coverage: Annotated[str, "share of hours that the prediction interval holds"] = "0.9",
-    max_iter: Annotated[int, "boosting iterations"] = 160,
+    max_iter: Annotated[int, "boosting iterations", OWN_MODEL] = 160,
     fold_every: Annotated[int, "months from one fold to the next"] = 1,
-    time_limit: Annotated[int, "seconds for all of AutoGluon's fits"] = 600,
+    time_limit: Annotated[
+        int, "seconds for all of AutoGluon's fits", GoesWith("algorithm", ("autogluon", "builtin"))
+    ] = 600,
 ) -> None:
     """Train the demand forecast on the staged hours, and validate it on blocks of later days."""
     chosen = do.forecast.settings_of(

@@ -5,8 +5,12 @@ from typing import Annotated, Literal
 import scones_toolkit.tasks as do
 from scones_core.errors import ReleaseError
 from scones_toolkit import cli as flags
-from scones_toolkit.cli import task
+from scones_toolkit.cli import GoesWith, task
 from scones_toolkit.project import Environment, Project
+
+# The built-in algorithm has a section of its own in scones.toml for its hyperparameters.
+OWN_RECIPE = GoesWith("algorithm", ("scones",))
+ON_SAGEMAKER = GoesWith("backend", ("sagemaker",))
 
 
 @task("inv etl --env dev --source ~/vehicles --classes van,bicycle --image-side 224")
@@ -41,14 +45,21 @@ def train(
     recipe: Annotated[
         Literal["auto", "pretrained", "scratch"] | None,
         "auto: pretrained for colour images, scratch for grey ones",
+        OWN_RECIPE,
     ] = None,
-    epochs: flags.Epochs = None,
-    folds: Annotated[int | None, "cross-validation folds; 0: only the validation images"] = None,
-    seed: Annotated[int | None, "random seed"] = None,
-    max_steps: Annotated[int | None, "bounds each network's optimiser steps"] = None,
-    no_flip: Annotated[bool, "no horizontal-flip augmentation (digits, text)"] = False,
-    weights: Annotated[str | None, "file with EfficientNet-Lite0 or ResNet-18 weights"] = None,
-    spot: Annotated[bool, "use managed spot instances, which may be interrupted"] = False,
+    epochs: Annotated[flags.Epochs, OWN_RECIPE] = None,
+    folds: Annotated[
+        int | None, "cross-validation folds; 0: only the validation images", OWN_RECIPE
+    ] = None,
+    seed: Annotated[int | None, "random seed", OWN_RECIPE] = None,
+    max_steps: Annotated[int | None, "bounds each network's optimiser steps", OWN_RECIPE] = None,
+    no_flip: Annotated[bool, "no horizontal-flip augmentation (digits, text)", OWN_RECIPE] = False,
+    weights: Annotated[
+        str | None, "file with EfficientNet-Lite0 or ResNet-18 weights", OWN_RECIPE
+    ] = None,
+    spot: Annotated[
+        bool, "use managed spot instances, which may be interrupted", ON_SAGEMAKER
+    ] = False,
     resume: Annotated[str, "interrupted SageMaker job to continue from its last checkpoint"] = "",
 ) -> None:
     """Train a model: as a SageMaker job on the staged dataset, or on this host on local images.
@@ -80,7 +91,9 @@ def tune(
     backend: flags.Backend = "sagemaker",
     strategy: Annotated[Literal["bayesian", "random"], "search strategy"] = "bayesian",
     jobs: Annotated[int, "number of trainings"] = 10,
-    parallel: Annotated[int, "trainings at the same time, with --backend sagemaker"] = 2,
+    parallel: Annotated[
+        int, "trainings at the same time, with --backend sagemaker", ON_SAGEMAKER
+    ] = 2,
     source: flags.Source = None,
     classes: flags.Classes = None,
     image_side: flags.ImageSide = None,

@@ -5,23 +5,34 @@ from typing import Annotated, Literal
 
 import scones_toolkit.tasks as do
 from scones_core.errors import SettingsError
-from scones_toolkit.cli import task
+from scones_toolkit.cli import GoesWith, NotWith, task
 from scones_toolkit.project import Project
+
+# A shadow release is compared over the last --hours.
+NOT_OF_SHADOW = NotWith("shadow")
 
 
 @task("inv report --env dev --since 7d --open")
 def report(
     project: Project,
     *,
-    since: Annotated[str | None, "beginning: a span such as 30m, 12h, 7d, 2w, or a time"] = None,
-    from_: Annotated[str | None, "beginning: 2026-11-20T14:00+01:00; without a zone UTC"] = None,
-    to: Annotated[str | None, "end, the same; default: now"] = None,
-    run: Annotated[str | None, "a run's images only: last (default, if any), or its name"] = None,
-    source: Annotated[Path | None, "folder of captured records, without an endpoint"] = None,
+    since: Annotated[
+        str | None, "beginning: a span such as 30m, 12h, 7d, 2w, or a time", NOT_OF_SHADOW
+    ] = None,
+    from_: Annotated[
+        str | None, "beginning: 2026-11-20T14:00+01:00; without a zone UTC", NOT_OF_SHADOW
+    ] = None,
+    to: Annotated[str | None, "end, the same; default: now", NOT_OF_SHADOW] = None,
+    run: Annotated[
+        str | None, "a run's images only: last (default, if any), or its name", NOT_OF_SHADOW
+    ] = None,
+    source: Annotated[
+        Path | None, "folder of captured records, without an endpoint", NOT_OF_SHADOW
+    ] = None,
     out: Annotated[Path | None, "the page; default: in build/<env>"] = None,
     open: Annotated[bool, "open the page in a browser"] = False,
     shadow: Annotated[bool, "compare the shadow release with the active one"] = False,
-    hours: Annotated[int, "with --shadow: how far back records are read"] = 24,
+    hours: Annotated[int, "with --shadow: how far back records are read", GoesWith("shadow")] = 24,
 ) -> None:
     """Write a page about the endpoint's answers, of the last run or of a period."""
     if shadow:
@@ -68,7 +79,7 @@ def review(
     since: Annotated[
         str | None, "with --sample: beginning of the period; default: the last sample's end, or 7d"
     ] = None,
-    seed: Annotated[int, "with --sample: the same draws the same images"] = 0,
+    seed: Annotated[int, "with --sample: the same draws the same images", GoesWith("sample")] = 0,
     run: Annotated[str, "execution whose images are decided, or last"] = "",
     reviewer: Annotated[str | None, "name the answers are kept under; default: this user's"] = None,
     classes: Annotated[str | None, "class names, comma separated; default: the model's"] = None,

@@ -7,7 +7,7 @@ from invoke.exceptions import Exit
 
 import scones_toolkit.tasks as do
 from scones_toolkit import cli as flags
-from scones_toolkit.cli import task
+from scones_toolkit.cli import GoesWith, NotWith, task
 from scones_toolkit.project import Project
 
 
@@ -16,7 +16,7 @@ def run(
     project: Project,
     *,
     image: Annotated[tuple[str, ...], "s3:// location, file or folder; default: test images"] = (),
-    count: Annotated[int, "number of random test images; 0: all"] = 0,
+    count: Annotated[int, "number of random test images; 0: all", NotWith("image")] = 0,
     seed: Annotated[int, "seed of the random choice"] = 0,
     json: Annotated[bool, "print the results as JSON"] = False,
 ) -> None:
@@ -36,8 +36,8 @@ def predict(
     page: Annotated[
         bool, "serve a page on this host that takes pictures", flags.InsteadOf("picture")
     ] = False,
-    port: Annotated[int, "port of the page; 0: a free one"] = 0,
-    open: Annotated[bool, "open the page in a browser"] = False,
+    port: Annotated[int, "port of the page; 0: a free one", GoesWith("page")] = 0,
+    open: Annotated[bool, "open the page in a browser", GoesWith("page")] = False,
 ) -> None:
     """Classify pictures with the active release's model, in the terminal or on a page.
 
@@ -94,7 +94,7 @@ def simulate(
 def results(
     project: Project,
     *,
-    run: Annotated[str, "an execution's name or ARN, or last"] = "last",
+    run: Annotated[str, "an execution's name or ARN, or last", NotWith("image")] = "last",
     image: Annotated[str, "s3:// location: trace this image from upload to bay instead"] = "",
     json: Annotated[bool, "print the figures as JSON"] = False,
 ) -> None:
@@ -109,7 +109,7 @@ def results(
 def redrive(
     project: Project,
     *,
-    run: Annotated[str, "an execution's name or ARN; default: the dead-letter queue"] = "",
+    run: Annotated[str, "an execution's name or ARN, or last; default: the dead-letter queue"] = "",
     all: Annotated[bool, "also images whose error is permanent"] = False,
 ) -> None:
     """Classify failed images again if a retry may help: of the dead-letter queue or of a run."""

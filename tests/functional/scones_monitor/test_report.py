@@ -215,6 +215,28 @@ def test_two_releases_stand_next_to_each_other_with_what_the_labels_say(
     assert rows["Realised accuracy"][2].startswith("+0.0 (-")
 
 
+def test_the_accepted_share_of_a_run_is_the_active_releases_where_a_challenger_answers_too(
+    answered: Build, written: Written
+) -> None:
+    data = answered()
+    own = VariantFigures(release="old", variant="AllTraffic", summary=data.summary)
+    theirs = VariantFigures(
+        release="new", variant="Challenger-new", summary=judged_by(data.summary, 0.5)
+    )
+    variants = VariantComparison(active=own, challenger=theirs, share=0.5, since=SINCE, until=UNTIL)
+    # All of the challenger's six answers are accepted, and four of the active release's.
+    run = Run(executions=("run",), decisions={"accepted": 10, "review": 2, "failed": 1})
+
+    _, page = written(replace(data, variants=variants, run=run))
+
+    assert (data.coverage.hits, data.coverage.total) == (4, 6)
+    found = figures(replace(data, variants=variants, run=run))
+    assert found["coverage_at_threshold"] == pytest.approx(4 / 6)
+    assert (found["inputs"], found["accepted"]) == (13, 10)
+    assert "n = 4, at the threshold of" in page.text
+    assert "Images, Failed, the cost and the assignments are of both releases" in page.text
+
+
 def test_png_and_json_lie_beside_the_page(
     answered: Build, written: Written, tmp_path: Path
 ) -> None:

@@ -25,7 +25,15 @@ from invoke.parser import Parser
 from scones_core.errors import DatasetError
 from scones_deploy.terraform.plan import PROTECTED
 from scones_toolkit import cli
-from scones_toolkit.cli import AllowDestroy, InsteadOf, handle_errors, task, tasks_of
+from scones_toolkit.cli import (
+    AllowDestroy,
+    GoesWith,
+    InsteadOf,
+    NotWith,
+    handle_errors,
+    task,
+    tasks_of,
+)
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
 from tests.support.environments.checkout import ROOT
@@ -60,6 +68,10 @@ def test_an_expected_error_is_a_sentence_and_an_exit_code(
             "folders with SCONES_PROJECT_BUILD_DIR",
         ),
         (PermissionError(errno.EACCES, "Permission denied", "a"), "a cannot be used: Permission"),
+        (
+            OSError(errno.ENAMETOOLONG, "File name too long", "aaa"),
+            "aaa cannot be used: File name too long. Give a shorter name",
+        ),
         (
             OSError(errno.ENOSPC, "No space left on device"),
             "error: A file cannot be written: No space left on device. Free some space",
@@ -231,6 +243,42 @@ def test_a_flag_may_take_the_place_of_a_positional_argument() -> None:
     for wrong, message in ((["show"], "'what'"), (["show", "--everything", "x"], "No idea")):
         with pytest.raises(ParseError, match=message):
             parser.parse_argv(wrong)
+
+
+@task("inv fit")
+def fit(
+    *,
+    where: Annotated[Literal["here", "there"], "a place"] = "here",
+    spot: Annotated[bool, "cheap", GoesWith("where", ("there", "elsewhere"))] = False,
+    sample: Annotated[int | None, "how many"] = None,
+    seed: Annotated[int, "draws", GoesWith("sample")] = 0,
+    from_: Annotated[str | None, "since", NotWith("sample")] = None,
+) -> None:
+    raise Exit(f"{where} {spot} {sample} {seed} {from_}", code=7)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "here False None 0 None"),
+        (["--where", "there", "--spot"], "there True None 0 None"),
+        (["--sample", "3", "--seed", "2"], "here False 3 2 None"),
+        (["--from", "x"], "here False None 0 x"),
+        (["--spot"], "error: --spot goes with --where there or elsewhere; leave it out."),
+        (["--seed", "2"], "error: --seed goes with --sample; leave it out."),
+        (
+            ["--sample", "3", "--from", "x"],
+            "error: --from has no use with --sample: leave one out.",
+        ),
+    ],
+)
+def test_a_flag_that_the_others_leave_without_use_is_refused(
+    given: list[str], message: str
+) -> None:
+    (context,) = Parser(contexts=Collection(fit).to_contexts()).parse_argv(["fit", *given])
+    with pytest.raises(Exit) as caught:
+        fit(Context(), **{arg.name: arg.value for arg in context.args.values()})
+    assert caught.value.message == message
 
 
 def test_a_project_is_opened_in_the_folder_and_environment_that_are_named(tmp_path: Path) -> None:

@@ -131,6 +131,17 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path
             Project(tmp_path).require_writable(path)
 
 
+def test_the_file_that_is_read_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("hours")
+    (tmp_path / "link.csv").symlink_to("mine.csv")
+    project = Project(tmp_path, console=Console())
+    for name in ("mine.csv", "link.csv"):
+        with pytest.raises(SconesError, match=f"{name} is the file that is read"):
+            project.require_writable(tmp_path / name, read=tmp_path / "mine.csv")
+    project.require_writable(tmp_path / "new.csv", read=tmp_path / "mine.csv")
+    project.require_writable(tmp_path / "link.csv", read=tmp_path / "none.csv")
+
+
 class Undeployed:
     """Terraform while its first apply is at work: no outputs yet."""
 

@@ -362,7 +362,7 @@ def forecast(project: Project, *, source: str | None, out: Path) -> None:
         _require_of_staged(project, model.card)
     hours = read_hours(path, known=False)
     model.require_new(hours)
-    project.require_writable(out)
+    project.require_writable(out, read=path)
     _print_hours_read(project, hours)
     write_atomically(out, to_csv(hours, model.forecast(hours), interval=False))
     project.console.say(f"  {out}: {plural(len(hours), 'row')}, {_trained_on(project)}")

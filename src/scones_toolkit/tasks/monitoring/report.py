@@ -111,8 +111,9 @@ def report(
         data_of = _of_period(project, subject, asked)
     path = out or project.build / project.environment / "report.html"
     figures = write_report(path, replace(data_of, explain=explain))
-    n = figures["captured_records"]
-    project.console.say(f"  {plural(n, 'captured record')} read; the report is {path}")
+    n, variants = figures["captured_records"], data_of.variants
+    more = f", and {len(variants.challenger.summary)} of the challenger" if variants else ""
+    project.console.say(f"  {plural(n, 'captured record')}{more} read; the report is {path}")
     if in_browser:
         webbrowser.open(path.absolute().as_uri())
     return figures

@@ -43,13 +43,13 @@ def predict(
         )
     if explain_file and explain_file.suffix.lower() != ".png":
         raise SettingsError(f"--explain writes a PNG file: {explain_file} must end in .png.")
-    if explain_file:
-        project.require_writable(explain_file)
     found = find_pictures(project, location)
     if explain_file and len(found.pictures) > 1:
         raise SettingsError(
             f"--explain draws one picture, and {location} has {len(found.pictures)}; name one."
         )
+    if explain_file:
+        project.require_writable(explain_file, read=Path(found.pictures[0].name))
     chosen = endpoint_model(project) if target == "endpoint" else load_model(project, model)
     answers: list[Answer] = []
     with project.console.progress("answering") as advance:

@@ -16,7 +16,7 @@ from scones_core.errors import (
     MonitorError,
     UnsupportedImage,
 )
-from scones_core.events import ImageRef, parse_image_ref
+from scones_core.events import ImageRef, Result, parse_image_ref
 from scones_core.json_text import parse_json
 from scones_toolkit.console import plural
 from scones_toolkit.project import Project
@@ -24,7 +24,7 @@ from scones_toolkit.tasks.workflow import run as running
 from scones_toolkit.tasks.workflow.results import (
     RUNNING,
     ExecutionEnd,
-    execution_end,
+    ends_of,
     results_of_end,
 )
 
@@ -47,19 +47,26 @@ def redrive(project: Project, *, run: str = "", everything: bool = False) -> str
     """Have failed images classified again, and return the execution's ARN, empty for none.
 
     Without `run`, those of the dead-letter queue, whose messages are removed once the execution
-    has them. With `run`, an execution's name or ARN: one that failed as a whole continues where it
-    failed, with its Map Run; of one that succeeded the failed images are sent again. Only what
-    another try may cure, unless `everything`. Raises MonitorError for a run that was redriven
-    before or cannot be.
+    has them. With `run`, an execution's name or ARN, or `last`: one that failed as a whole
+    continues where it failed, with its Map Run; of those that succeeded the failed images are sent
+    again. Only what another try may cure, unless `everything`. Raises MonitorError for a run that
+    was redriven before or cannot be.
     """
     if not run:
         return _redrive_queue(project, everything=everything)
-    end = execution_end(project, run)
-    if end.status == RUNNING:
-        raise MonitorError(f"The execution {end.name} still runs; wait for its end.")
-    if end.status != "SUCCEEDED":
-        return _continue(project, end)
-    return _replay(project, end, everything=everything)
+    ends = ends_of(project, run)
+    if running_still := next((end for end in ends if end.status == RUNNING), None):
+        raise MonitorError(f"The execution {running_still.name} still runs; wait for its end.")
+    whole = [end for end in ends if end.status == "SUCCEEDED"]
+    failed = [one for end in whole for one in results_of_end(project, end) if _failed(one)]
+    arns = [_continue(project, end) for end in ends if end not in whole]
+    if failed or not arns:
+        arns.append(_replay(project, whole, failed, everything=everything))
+    return arns[-1]
+
+
+def _failed(result: Result) -> bool:
+    return result["decision"] == "failed"
 
 
 def _continue(project: Project, end: ExecutionEnd) -> str:
@@ -82,21 +89,25 @@ def _continue(project: Project, end: ExecutionEnd) -> str:
     return end.arn
 
 
-def _replay(project: Project, end: ExecutionEnd, *, everything: bool) -> str:
-    """Start an execution over the failed images of one that succeeded."""
-    failed = [one for one in results_of_end(project, end) if one["decision"] == "failed"]
+def _replay(
+    project: Project, ends: Sequence[ExecutionEnd], failed: Sequence[Result], *, everything: bool
+) -> str:
+    """Start an execution over the failed images of a run whose executions succeeded."""
+    name = ends[0].name if len(ends) == 1 else "the last run"
+    described = f"the execution {name}" if len(ends) == 1 else name
     if not failed:
-        raise MonitorError(f"No image of the execution {end.name} failed; nothing is to redrive.")
+        raise MonitorError(f"No image of {described} failed; nothing is to redrive.")
     items = [(one["image"], one.get("error", {}).get("Error", "unknown")) for one in failed]
     images, left = _curable(items, everything=everything)
     _print_left_out(project, left)
     if not images:
         raise MonitorError(
-            f"None of the {len(failed)} failed images of {end.name} can be cured by another try; "
+            f"None of the {len(failed)} failed images of {name} can be cured by another try; "
             "correct them and send them again, or give --all."
         )
-    name = f"redrive-{hashlib.sha256(end.arn.encode()).hexdigest()[:16]}"
-    return _start(project, name, images, f"The execution {end.name}")
+    arns = "#".join(end.arn for end in ends)
+    redriving = f"redrive-{hashlib.sha256(arns.encode()).hexdigest()[:16]}"
+    return _start(project, redriving, images, described[0].upper() + described[1:])
 
 
 def _redrive_queue(project: Project, *, everything: bool) -> str:

@@ -103,6 +103,12 @@ def execution_end(project: Project, run: str) -> ExecutionEnd:
     )
 
 
+def ends_of(project: Project, run: str) -> list[ExecutionEnd]:
+    """Return the executions of a run: of the last one, or the one of this name or ARN."""
+    names = project.records.read("execution")["executions"] if run == LAST else [run]
+    return [execution_end(project, name) for name in names]
+
+
 def _parsed(text: str | None) -> Any:
     try:
         return parse_json(text or "null")
@@ -196,8 +202,7 @@ def results(project: Project, *, run: str = LAST, as_json: bool = False) -> dict
     `run` is an execution's name or ARN, or `last`. `as_json` prints them as JSON on stdout.
     Raises MonitorError as `results_of` does.
     """
-    names = project.records.read("execution")["executions"] if run == LAST else [run]
-    ends = [execution_end(project, name) for name in names]
+    ends = ends_of(project, run)
     unfinished = [end.name for end in ends if end.status == RUNNING]
     decided = [
         result for end in ends if end.status != RUNNING for result in results_of_end(project, end)
@@ -293,7 +298,7 @@ def _print(project: Project, summary: Mapping[str, Any], groups: Sequence[Failur
         say(f"  files: {file}")
     if not summary["files"]:
         say("  The results of these executions are in their outputs; they left no files.")
-    run_flag = f" --run {executions[0]['name']}" if len(executions) == 1 else ""
+    run_flag = f" --run {executions[0]['name'] if len(executions) == 1 else LAST}"
     steps = [f"redrive{run_flag}"] if groups else []
     steps += [f"review{run_flag}"] if summary["review"] else []
     if steps:

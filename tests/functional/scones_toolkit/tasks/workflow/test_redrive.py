@@ -127,6 +127,27 @@ def test_failed_images_of_an_execution_that_succeeded_run_again_once(project: Lo
         redrive(project, run="one")
 
 
+def test_the_failed_images_of_all_executions_of_the_last_run_run_again(
+    project: LocalProject,
+) -> None:
+    states = project.client("stepfunctions")
+    arns = [
+        states.add("one", {}, {"results": [failed("a.png", "EndpointUnavailable")]}),
+        states.add("two", {}, {"results": []}),
+        states.add("three", {}, {"results": [failed("c.png", "EndpointUnavailable")]}),
+    ]
+    project.records.write("execution", {"executions": arns, "results": []})
+
+    arn = redrive(project, run="last")
+
+    assert given(project, arn) == {"images": [image("a.png"), image("c.png")]}
+    with pytest.raises(MonitorError, match="The last run was redriven already"):
+        redrive(project, run="last")
+    project.records.write("execution", {"executions": arns[1:2] * 2, "results": []})
+    with pytest.raises(MonitorError, match="No image of the last run failed"):
+        redrive(project, run="last")
+
+
 @pytest.mark.parametrize(
     ("results", "sentence"),
     [

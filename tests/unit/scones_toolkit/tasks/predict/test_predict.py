@@ -13,7 +13,13 @@ from PIL import Image
 from rich.console import Console as RichConsole
 
 from scones_core.assignments import Assignment
-from scones_core.errors import DatasetError, DeployError, MalformedArtifact, SettingsError
+from scones_core.errors import (
+    DatasetError,
+    DeployError,
+    MalformedArtifact,
+    SconesError,
+    SettingsError,
+)
 from scones_core.files import sha256_of
 from scones_deploy.release import Release, add_release
 from scones_toolkit.console import Console
@@ -246,6 +252,15 @@ def test_one_picture_at_a_time_is_explained(project: Project, tmp_path: Path) ->
         save(tmp_path / "pictures" / name, encoded(plain(200, 0)))
     with pytest.raises(SettingsError, match=r"draws one picture, and .* has 2"):
         predict(project, str(tmp_path / "pictures"), explain_file=tmp_path / "x.png")
+
+
+def test_the_drawing_does_not_replace_the_picture(project: Project, tmp_path: Path) -> None:
+    picture = save(tmp_path / "pictures" / "car.png", encoded(plain(200, 0)))
+    before = picture.read_bytes()
+    for location in (picture, picture.parent):
+        with pytest.raises(SconesError, match=r"car\.png is the file that is read"):
+            predict(project, str(location), explain_file=picture)
+    assert picture.read_bytes() == before
 
 
 class Runtime:
