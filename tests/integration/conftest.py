@@ -63,7 +63,7 @@ retraining   = {{ training_image = "{MODEL_IMAGE}" }}
 
 def forecast_demand(model_data_url: str) -> str:
     """Return variables that have demand forecast by a model."""
-    schedule = '{ expression = "rate(365 days)" }'
+    schedule = '{ expression = "cron(0 0 1 1 ? 2199)" }'
     model = f'{{ image = "{MODEL_IMAGE}", model_data_url = "{model_data_url}" }}'
     return f"demand = {{ model = {model}, schedule = {schedule} }}\n"
 

@@ -32,10 +32,10 @@ serving = {{
 }}
 limits = {{ function_concurrency = 5 }}
 monitoring = {{ image = "{IMAGE}" }}
-retraining = {{ training_image = "{IMAGE}", schedule = {{ expression = "rate(365 days)" }} }}
+retraining = {{ training_image = "{IMAGE}", schedule = {{ expression = "cron(0 0 1 1 ? 2199)" }} }}
 demand = {{
   model    = {{ image = "{IMAGE}", model_data_url = "{MODEL}" }}
-  schedule = {{ expression = "rate(365 days)" }}
+  schedule = {{ expression = "cron(0 0 1 1 ? 2199)" }}
 }}
 """
 # What the embedded AWS asks no role for, or what the rehearsal has no part in.

@@ -378,10 +378,34 @@ def test_sessions_of_before_a_time_are_revoked(aws: Aws) -> None:
             early.list_buckets()
 
 
+def test_items_are_known_by_the_partition_key_that_a_condition_asks_for(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html"""
+    _, _, of_table = table(aws, unique("items"), {"Key": "a", "Value": "b"})
+    name, alice, bob = of_table["TableName"], {"k": {"S": "alice"}}, {"k": {"S": "bob"}}
+    for item in (alice, bob):
+        aws.client("dynamodb").put_item(TableName=name, Item=item)
+    own = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["alice"]}}
+    client = Caller(aws, allow("dynamodb:*", Condition=own)).client("dynamodb")
+    assert client.get_item(TableName=name, Key=alice)["Item"] == alice
+    denied(client.get_item, TableName=name, Key=bob)
+    client.put_item(TableName=name, Item=alice)
+    denied(client.put_item, TableName=name, Item=bob)
+    denied(client.batch_get_item, RequestItems={name: {"Keys": [alice, bob]}})
+    assert client.batch_get_item(RequestItems={name: {"Keys": [alice]}})["Responses"][name]
+    denied(client.batch_write_item, RequestItems={name: [{"DeleteRequest": {"Key": bob}}]})
+    denied(client.transact_write_items, TransactItems=[{"Delete": {"TableName": name, "Key": bob}}])
+    asked: dict[str, Any] = {"TableName": name, "KeyConditionExpression": "#k = :v"}
+    asked["ExpressionAttributeNames"] = {"#k": "k"}
+    found = client.query(**asked, ExpressionAttributeValues={":v": {"S": "alice"}})
+    assert found["Items"] == [alice]
+    denied(client.query, **asked, ExpressionAttributeValues={":v": {"S": "bob"}})
+    denied(client.scan, TableName=name)
+
+
 @pytest.mark.parametrize(
     "condition",
     [
-        {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["alice"]}},
+        {"ForAllValues:StringEquals": {"dynamodb:Attributes": ["k"]}},
         {"StringEqualsIfExists": {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"}},
         {"StringNotEquals": {"dynamodb:Select": "ALL_ATTRIBUTES"}},
         {"Null": {"dynamodb:Attributes": "true"}},

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from local_aws.testing.aws import ACCOUNT, REGION, Aws, package, policy, unique
+from local_aws.testing.aws import ACCOUNT, REGION, Aws, new_client, package, policy, unique
 from local_aws.testing.callers import IAM_ARN, Caller, allow, denied
 
 US = "us-east-1:123456789012"
@@ -231,3 +231,51 @@ def test_the_policy_of_a_repository_allows_whom_it_names(aws: Aws) -> None:
     ecr.set_repository_policy(repositoryName=name, policyText=policy(named))
     assert caller.client("ecr").list_images(repositoryName=name)["imageIds"] == []
     denied(caller.client("ecr").describe_images, repositoryName=name)
+
+
+def test_a_user_is_denied_by_the_path_that_its_arn_has(aws: Aws) -> None:
+    """Nor is another one given a name that a denial is about."""
+    iam, name = aws.client("iam"), unique("user")
+    iam.create_user(UserName=name, Path="/team/")
+    iam.create_user(UserName=f"{name}-other")
+    iam.create_group(GroupName=name, Path="/team/")
+    key = iam.create_access_key(UserName=name)["AccessKey"]["AccessKeyId"]
+    kept = [f"{IAM_ARN}:user/team/*", f"{IAM_ARN}:group/team/*"]
+    caller = Caller(aws, allow("*"), {"Effect": "Deny", "Action": "iam:*", "Resource": kept})
+    client = caller.client("iam")
+    denied(client.get_user, UserName=name)
+    denied(client.get_access_key_last_used, AccessKeyId=key)
+    denied(client.delete_group, GroupName=name)
+    denied(client.update_user, UserName=f"{name}-other", NewUserName="n", NewPath="/team/")
+    client.get_user(UserName=f"{name}-other")
+
+
+def test_what_does_not_name_its_resource_is_denied_by_what_denies_any(aws: Aws) -> None:
+    ask = {"DeletionTaskId": "task/aws-service-role/a/b/c"}
+    one = {"Effect": "Deny", "Action": "iam:*", "Resource": f"{IAM_ARN}:role/one"}
+    excepted = {"Effect": "Deny", "Action": "iam:*", "NotResource": f"{IAM_ARN}:role/one"}
+    others = {"Effect": "Deny", "Action": "*", "Resource": "arn:aws:s3:::bucket"}
+    for denying in (one, excepted):
+        client = Caller(aws, allow("iam:*"), denying).client("iam")
+        denied(client.get_service_linked_role_deletion_status, **ask)
+    only = Caller(aws, allow("iam:*", f"{IAM_ARN}:role/*")).client("iam")
+    denied(only.get_service_linked_role_deletion_status, **ask)
+    bounded = Caller(aws, allow("iam:*"), others).client("iam")
+    assert bounded.get_service_linked_role_deletion_status(**ask)["Status"]
+
+
+def test_a_user_who_names_nobody_asks_about_itself(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListAccessKeys.html"""
+    iam, name = aws.client("iam"), unique("user")
+    iam.create_user(UserName=name)
+    own = allow("iam:ListAccessKeys", f"{IAM_ARN}:user/${{aws:username}}")
+    iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=policy(own))
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    client = new_client(
+        aws.local.endpoint_url,
+        "iam",
+        aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
+    )
+    (found,) = client.list_access_keys()["AccessKeyMetadata"]
+    assert found["UserName"] == name

@@ -139,6 +139,13 @@ def test_a_policy_that_names_a_deleted_role_does_not_name_the_next_of_that_name(
     s3.put_bucket_policy(Bucket=role.name, Policy=policy(given))
     queued = policy(allow("sqs:SendMessage", Principal={"AWS": role.arn}))
     url = sqs.create_queue(QueueName=role.name, Attributes={"Policy": queued})["QueueUrl"]
+    ecr, events = aws.client("ecr"), aws.client("events")
+    ecr.create_repository(repositoryName=role.name)
+    pulled = {"Effect": "Allow", "Action": "ecr:ListImages", "Principal": {"AWS": role.arn}}
+    ecr.set_repository_policy(repositoryName=role.name, policyText=policy(pulled))
+    bus = events.create_event_bus(Name=role.name)["EventBusArn"]
+    sent = allow("events:PutEvents", bus, Principal={"AWS": role.arn}, Sid="own")
+    events.put_permission(EventBusName=role.name, Policy=policy(sent))
     unique = iam.get_role(RoleName=role.name)["Role"]["RoleId"]
     delete(aws, role)
     create_again(aws, role, allow("sts:*"))
@@ -148,5 +155,8 @@ def test_a_policy_that_names_a_deleted_role_does_not_name_the_next_of_that_name(
     session = role.client("sts")
     denied(session.assume_role, RoleArn=target.arn, RoleSessionName="one")
     denied(role.client("sqs").send_message, QueueUrl=url, MessageBody="1")
+    denied(role.client("ecr").list_images, repositoryName=role.name)
+    entry = {"Source": "s", "DetailType": "d", "Detail": "{}", "EventBusName": role.name}
+    denied(role.client("events").put_events, Entries=[entry])
     iam.update_assume_role_policy(RoleName=target.name, PolicyDocument=trust(role.arn))
     assert session.assume_role(RoleArn=target.arn, RoleSessionName="one")

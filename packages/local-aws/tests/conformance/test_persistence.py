@@ -514,3 +514,32 @@ def test_processing_jobs_are_kept_and_a_broken_off_one_has_failed(restarted: Wor
     hosting = restarted.hosting
     assert processed(hosting, "over") == "Completed"
     assert processed(hosting, "broken-off") == "Failed"
+
+
+def test_a_null_version_a_listing_and_the_numbers_of_versions_go_on(tmp_path: Path) -> None:
+    with LocalAws.start(tmp_path, 0, {}) as local:
+        aws = Aws.of(local)
+        s3, functions = aws.client("s3"), aws.client("lambda")
+        s3.create_bucket(Bucket="kept")
+        asked = {"Bucket": "kept", "Key": "k"}
+        versions = []
+        for status in ("Enabled", "Suspended"):
+            given = {"Status": status}
+            s3.put_bucket_versioning(Bucket="kept", VersioningConfiguration=given)
+            versions.append(s3.put_object(**asked, Body=status.encode()).get("VersionId", "null"))
+        s3.delete_object(**asked)
+        for key in ("l", "m", "n"):
+            s3.put_object(Bucket="kept", Key=key, Body=b"")
+        token = s3.list_objects_v2(Bucket="kept", MaxKeys=1)["NextContinuationToken"]
+        name = aws.function("def handler(event, context):\n    return 1\n")
+        functions.publish_version(FunctionName=name)
+        functions.delete_function(FunctionName=name, Qualifier="1")
+    with LocalAws.start(tmp_path, 0, {}) as local:
+        aws = Aws(local, "")
+        s3, functions = aws.client("s3"), aws.client("lambda")
+        page = s3.list_object_versions(Bucket="kept", Prefix="k")
+        assert [one["VersionId"] for one in page["DeleteMarkers"]] == ["null"]
+        assert [one["VersionId"] for one in page["Versions"]] == versions[:1]
+        rest = s3.list_objects_v2(Bucket="kept", ContinuationToken=token)["Contents"]
+        assert [one["Key"] for one in rest] == ["m", "n"]
+        assert functions.publish_version(FunctionName=name)["Version"] == "2"

@@ -70,7 +70,7 @@ def test_a_rate_fires_by_the_clock(
     name = schedule(aws, "rate(5 minutes)", {"Arn": arn, "RoleArn": role, "Input": text})
     clock.advance(16 * 60)
     found = bodies(aws, url)
-    assert len(found) == 3
+    assert len(found) == 4
     times = sorted(datetime.datetime.fromisoformat(body["at"]) for body in found)
     assert {later - earlier for earlier, later in itertools.pairwise(times)} == {
         datetime.timedelta(minutes=5)
@@ -85,6 +85,21 @@ def test_a_rate_fires_by_the_clock(
     )
     clock.advance(3600)
     assert bodies(aws, url) == []
+
+
+def test_a_rate_has_its_first_time_at_its_start(
+    aws: Aws, clock: Clock, queue: tuple[str, str], role: str
+) -> None:
+    """docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#rate-based"""
+    url, arn = queue
+    text = '{"at": "<aws.scheduler.scheduled-time>"}'
+    start = (clock.now() + 2 * HOUR).replace(microsecond=0)
+    target = {"Arn": arn, "RoleArn": role, "Input": text}
+    name = schedule(aws, "rate(3 hours)", target, StartDate=start)
+    clock.advance(6 * 3600)
+    stop(aws, name)
+    times = sorted(datetime.datetime.fromisoformat(body["at"]) for body in bodies(aws, url))
+    assert times == [start, start + 3 * HOUR]
 
 
 def test_a_cron_fires_at_its_local_time(
@@ -179,7 +194,7 @@ def test_functions_state_machines_topics_and_buses_are_targets(
             {"Arn": bus, "EventBridgeParameters": asked},
         )
     ]
-    clock.advance(3600)
+    clock.advance(60)
     for name in names:
         stop(aws, name)
     found = bodies(aws, url)
@@ -284,7 +299,7 @@ def test_what_the_role_may_not_do_goes_to_the_dead_letters(
         "RetryPolicy": {"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 3600},
     }
     name = schedule(aws, "rate(1 hour)", wanted)
-    clock.advance(3600)
+    clock.advance(60)
     stop(aws, name)
     (message,) = messages(aws, url)
     about = {key: value["StringValue"] for key, value in message["MessageAttributes"].items()}

@@ -1,7 +1,9 @@
 """State machines, versions and inline Maps, case by case, against AWS's pages."""
 
 import json
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -336,3 +338,24 @@ def test_a_name_that_is_taken_by_another_definition_is_refused(aws: Aws) -> None
             definition=json.dumps(flow({"Q": {"Type": "Pass", "End": True}})),
             roleArn=aws.role,
         )
+
+
+def test_requests_at_once_with_one_name_start_one_execution(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html"""
+    states = aws.client("stepfunctions")
+    machine = aws.state_machine(flow({"Wait": {"Type": "Wait", "Seconds": 60, "End": True}}))
+    for number in range(4):
+        given = {"stateMachineArn": machine, "name": f"one-{number}", "input": "{}"}
+        together = threading.Barrier(12)
+
+        def start(
+            given: dict[str, Any] = given, together: threading.Barrier = together
+        ) -> dict[str, Any]:
+            together.wait(20)
+            return dict(states.start_execution(**given))
+
+        with ThreadPoolExecutor(12) as pool:
+            answers = [pool.submit(start) for _ in range(12)]
+        assert len({str(answer.result()["startDate"]) for answer in answers}) == 1
+    listed = states.list_executions(stateMachineArn=machine)["executions"]
+    assert [one["name"] for one in listed] == [f"one-{number}" for number in (3, 2, 1, 0)]

@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ def test_what_is_scheduled_and_measured_goes_on_after_a_restart(tmp_path: Path) 
         aws.client("scheduler").create_schedule(
             Name="s",
             ScheduleExpression="rate(2 hours)",
+            StartDate=local.now() + timedelta(hours=2),
             Target={"Arn": arn, "RoleArn": aws.role, "Input": json.dumps({"n": 1})},
             FlexibleTimeWindow={"Mode": "OFF"},
         )
@@ -63,6 +65,7 @@ def test_what_targets_refused_before_a_kill_is_delivered_after_it(tmp_path: Path
         aws.client("scheduler").create_schedule(
             Name="s",
             ScheduleExpression="rate(1 hour)",
+            StartDate=local.now() + timedelta(hours=1),
             Target={**target, "Input": text},
             FlexibleTimeWindow={"Mode": "OFF"},
         )

@@ -15,7 +15,7 @@ CALLS = [
     ),
     ("iam", "simulate_custom_policy", {"PolicyInputList": ["{}"], "ActionNames": ["s3:Get"]}),
     ("cloudwatch", "put_managed_insight_rules", {"ManagedRules": []}),  # query or CBOR
-    ("lambda", "get_function_recursion_config", {"FunctionName": "f"}),  # REST-JSON
+    ("lambda", "get_runtime_management_config", {"FunctionName": "f"}),  # REST-JSON
     (
         "s3",
         "delete_bucket_metrics_configuration",

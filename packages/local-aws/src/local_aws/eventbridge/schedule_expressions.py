@@ -19,7 +19,7 @@ _UNIT_SECONDS = {"minute": 60, "hour": 3600, "day": 86_400}
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """An expression in a time zone. `since` is when it began to count."""
+    """An expression in a time zone. `since` is when it began to count, a rate's first time."""
 
     expression: str
     zone: str
@@ -48,6 +48,8 @@ def _after(schedule: Schedule, at: datetime.datetime) -> datetime.datetime | Non
     if found["kind"] == "at":
         return _at(inner, zone, at)
     step = rate_seconds(inner)
+    if at < schedule.since:
+        return schedule.since
     passed = (max(at, schedule.since) - schedule.since).total_seconds()
     try:
         return schedule.since + datetime.timedelta(seconds=(passed // step + 1) * step)

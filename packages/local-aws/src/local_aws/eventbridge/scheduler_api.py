@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
 """
 
+import datetime
 import json
 from typing import Any
 
@@ -23,15 +24,22 @@ _BACKEND = "moto.scheduler.models.EventBridgeSchedulerBackend"
 _HANDLER = "moto.scheduler.responses.EventBridgeSchedulerResponse"
 _UNCHECKED = "takes any expression, name, group and role"
 _QUERY = "takes the end of a query for the name"
+_A_MOMENT = datetime.timedelta(microseconds=1)
 _NEVER = "takes a schedule that can never fire"
 
 
 @patch(f"{_BACKEND}.create_schedule", why=_NEVER)
 def create_schedule(original: Any, backend: Any, **given: Any) -> Any:
-    """Make a schedule, which counts from now."""
+    """Make a schedule, which counts from now; a rate without a start date fires at once.
+
+    https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#rate-based
+    """
     _require_target(given)
     given["action_after_completion"] = given.get("action_after_completion") or "NONE"
-    return _begun(original(backend, **given))
+    made = _begun(original(backend, **given))
+    if made.schedule_expression.startswith("rate(") and not made.start_date:
+        made.local_aws_last -= _A_MOMENT
+    return made
 
 
 @patch(f"{_BACKEND}.update_schedule", why=_NEVER)

@@ -14,6 +14,7 @@ from local_aws.core.context import ACCOUNT_ID
 from local_aws.iam.access_usage import ACCESS_PATH, USAGE
 from local_aws.iam.callers import ANONYMOUS, Caller, RoleSession, caller_of
 from local_aws.iam.policy_evaluation import (
+    UNTOLD_RESOURCE,
     Access,
     Denial,
     Document,
@@ -61,7 +62,8 @@ def denial_code(service: str) -> str:
 def denial_message(caller: str, access: Access, denial: Denial) -> str:
     """Return the sentence that names the caller's ARN, the action, the resource and the reason."""
     action = _message_action(access.action)
-    quoted = f'"{access.resource}"' if action.startswith("s3:") else access.resource
+    resource = "*" if access.resource == UNTOLD_RESOURCE else access.resource
+    quoted = f'"{resource}"' if action.startswith("s3:") else resource
     sentence = f"User: {caller} is not authorized to perform: {action} on resource: {quoted}"
     if denial.kind == "trust policy":
         return f"{sentence}{_unknown(denial)}"

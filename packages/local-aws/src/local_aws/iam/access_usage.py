@@ -15,7 +15,10 @@ from local_aws.iam.policy_evaluation import Access, Document, Verdict, same_docu
 
 ACCESS_PATH = f"{PREFIX}iam/access"
 _REMEMBERED = 4096
-_ALWAYS_NEW = ("aws:currenttime", "aws:epochtime")
+_ALWAYS_NEW = (
+    *("aws:currenttime", "aws:epochtime", "dynamodb:leadingkeys", "s3:signatureage"),
+    "s3:x-amz-content-sha256",
+)
 # The statements, as text, that allowed an action; the actions that they alone allowed.
 _Used = dict[frozenset[str], set[str]]
 

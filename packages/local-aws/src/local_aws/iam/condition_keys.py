@@ -29,6 +29,7 @@ _COMPUTED: dict[str, frozenset[str]] = {
     ),
     "application-autoscaling": frozenset(("scalable-dimension", "service-namespace")),
     "cloudwatch": frozenset(("namespace",)),
+    "dynamodb": frozenset(("LeadingKeys",)),
     "ecr": frozenset(("ResourceTag/",)),
     "iam": frozenset(
         ("AWSServiceName", "PassedToService", "PermissionsBoundary", "PolicyARN", "ResourceTag/")
@@ -73,7 +74,7 @@ _NEVER = frozenset(
 )
 # Those have keys of their own, of which none is computed.
 _OTHER_SERVICES = (
-    *("autoscaling", "budgets", "cloudformation", "dynamodb", "ec2", "elasticloadbalancing"),
+    *("autoscaling", "budgets", "cloudformation", "ec2", "elasticloadbalancing"),
     *("events", "logs", "scheduler", "secretsmanager", "servicequotas", "sqs", "ssm", "saml"),
     *("states", "tag"),
 )

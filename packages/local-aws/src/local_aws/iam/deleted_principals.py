@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from moto.awslambda.models import lambda_backends
+from moto.ecr.models import ecr_backends
+from moto.events.models import events_backends
 from moto.iam.models import iam_backends
 from moto.kms.models import kms_backends
 from moto.s3.models import s3_backends
@@ -47,6 +49,10 @@ def _keep_id(arn: str, unique_id: str) -> None:
         if changed != document:
             plain = json.dumps(changed) if isinstance(text, str) else changed
             setattr(owner, attribute, plain.encode() if isinstance(source, bytes) else plain)
+    for region in list(events_backends[ACCOUNT_ID].values()):
+        for bus in list(region.event_buses.values()):
+            for statement in list(bus._statements.values()):
+                statement.principal = _renamed(statement.principal, arn, unique_id)
 
 
 def _policies() -> Iterator[tuple[Any, str]]:
@@ -56,6 +62,8 @@ def _policies() -> Iterator[tuple[Any, str]]:
     for bucket in list(s3_backends[ACCOUNT_ID]["aws"].buckets.values()):
         if bucket.policy:
             yield bucket, "policy"
+    for registry in list(ecr_backends[ACCOUNT_ID].values()):
+        yield from ((one, "policy") for one in list(registry.repositories.values()) if one.policy)
     for region in list(sqs_backends[ACCOUNT_ID].values()):
         yield from ((queue, "_policy_json") for queue in list(region.queues.values()))
     for topics in list(sns_backends[ACCOUNT_ID].values()):

@@ -20,6 +20,9 @@ from local_aws.iam.conditions import (
 )
 
 Document = Mapping[str, Any]
+# The resource of an access where a request does not tell what it is about.
+UNTOLD_RESOURCE = ""
+_ARN_PARTS = 6
 
 
 class Verdict(Enum):
@@ -47,7 +50,11 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One action on one resource, with the request's condition keys (in lower case)."""
+    """One action on one resource, with the request's condition keys (in lower case).
+
+    One that is about UNTOLD_RESOURCE may be about any of the service's: it is denied by what denies
+    one of them, and allowed by what allows all.
+    """
 
     action: str
     resource: str
@@ -230,19 +237,32 @@ def _is_about(statement: Mapping[str, Any], access: Access) -> bool:
     elif not any(matches(item.lower(), action) for item in as_list(statement.get("Action", []))):
         return False
     service = action.partition(":")[0]
-    if "NotResource" in statement:
-        if _resource_named(statement["NotResource"], access):
-            return False
-    elif "Resource" in statement:
-        named = _resource_named(statement["Resource"], access)
-        if not named and not unknown_variables(statement["Resource"], values, service):
-            return False
+    if not _is_about_resource(statement, access, service):
+        return False
     return conditions_hold(statement.get("Condition") or {}, values, service)
+
+
+def _is_about_resource(statement: Mapping[str, Any], access: Access, service: str) -> bool:
+    allows, is_untold = statement.get("Effect") == "Allow", access.resource == UNTOLD_RESOURCE
+    if "NotResource" in statement:
+        named = _resource_named(statement["NotResource"], access)
+        return not named and not (allows and is_untold)
+    patterns = statement.get("Resource", "*")
+    if is_untold and not allows:
+        return any(_may_be_of(service, pattern) for pattern in as_list(patterns))
+    named = _resource_named(patterns, access)
+    return named or bool(unknown_variables(patterns, access.values, service))
 
 
 def _resource_named(patterns: Any, access: Access) -> bool:
     filled = (pattern_of(item, access.values) for item in as_list(patterns))
     return any(p is not None and matches(p, access.resource) for p in filled)
+
+
+def _may_be_of(service: str, pattern: Any) -> bool:
+    """Return whether a pattern can be that of a resource of the service."""
+    parts = str(pattern).split(":", _ARN_PARTS - 1)
+    return len(parts) != _ARN_PARTS or matches(parts[2], service)
 
 
 def same_documents(first: Sequence[Document] | None, second: Sequence[Document] | None) -> bool:

@@ -5,10 +5,14 @@ from typing import Any
 
 from local_aws.core.clock import CLOCK
 from local_aws.core.context import ACCOUNT_ID
+from local_aws.iam.authorization_reference import action_of
+from local_aws.iam.condition_keys import UNTOLD
 from local_aws.iam.conditions import tag_values
+from local_aws.iam.leading_keys import leading_keys
 from local_aws.iam.pass_role import handed_roles
 from local_aws.iam.policy_evaluation import Access
 from local_aws.iam.resources import (
+    arn,
     input_names,
     mapped_functions,
     named_role,
@@ -19,16 +23,6 @@ from local_aws.iam.resources import (
 
 # Signing names that are not the prefix of the service's actions.
 _PREFIXES = {"monitoring": "cloudwatch", "email": "ses", "tagging": "tag"}
-# Operations whose action has another name.
-_ACTIONS = {
-    ("lambda", "Invoke"): "InvokeFunction",
-    ("lambda", "InvokeAsync"): "InvokeFunction",
-    ("sagemaker", "InvokeEndpointWithResponseStream"): "InvokeEndpointWithResponseStream",
-    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html
-    ("sqs", "ChangeMessageVisibilityBatch"): "ChangeMessageVisibility",
-    ("sqs", "DeleteMessageBatch"): "DeleteMessage",
-    ("sqs", "SendMessageBatch"): "SendMessage",
-}
 # These are always allowed.
 _FREE = frozenset((("sts", "GetCallerIdentity"),))
 
@@ -47,24 +41,25 @@ def request_accesses(response: Any, signing_name: str) -> list[Access]:
     common = common_values(response.region, response.headers)
     values = {**common, **request_values(response, service, tags)}
     operations = transacted(response, service, operation) or [
-        (_action(service, operation), resource)
+        (action_of(service, operation), resource)
         for resource in resources_of(response, service, operation)
     ]
     found = [Access(f"{service}:{action}", resource, values) for action, resource in operations]
     if tags and (tagging := tagging_action(service, operation)):
         # The tags are those of what is created, which is named first.
         tagged = resources_of(response, service, tagging)[0]
-        found.append(Access(f"{service}:{_action(service, tagging)}", tagged, values))
+        found.append(Access(f"{service}:{action_of(service, tagging)}", tagged, values))
     if service == "tag" and operation in _TAG_OF:
         found += [
-            Access(f"{arn.split(':')[2]}:{action}", arn, values)
-            for arn in parameter_values(response, "ResourceARNList")
-            if (action := _tag_of(arn, operation))
+            Access(f"{tagged.split(':')[2]}:{action}", tagged, values)
+            for tagged in parameter_values(response, "ResourceARNList")
+            if (action := _tag_of(tagged, operation))
         ]
     if service == "lambda" and operation in _LAYERED:
         # https://docs.aws.amazon.com/lambda/latest/dg/permissions-user-function.html
         layers = parameter_values(response, "Layers")
-        found += [Access("lambda:GetLayerVersion", layer, values) for layer in layers]
+        named = [arn(response, "lambda", "layer:", layer) for layer in layers]
+        found += [Access("lambda:GetLayerVersion", layer, values) for layer in named]
     if "sts:sourceidentity" in values:
         found += [Access("sts:SetSourceIdentity", each.resource, values) for each in found[:1]]
     for handed in handed_roles(response, service, operation):
@@ -90,13 +85,6 @@ def _tag_of(arn: str, operation: str) -> str:
     if parts[2] == "iam":
         return verb + parts[5].partition("/")[0].title()
     return _TAG_OF[operation].get(parts[2], f"{verb}Resource")
-
-
-def _action(service: str, operation: str) -> str:
-    """Return the name by which policies allow an operation."""
-    if service == "budgets" and "Resource" not in operation:  # those are about tags
-        return "ViewBudget" if operation.startswith("Describe") else "ModifyBudget"
-    return _ACTIONS.get((service, operation), operation)
 
 
 def is_encrypted(headers: Mapping[str, str]) -> bool:
@@ -183,6 +171,9 @@ def request_values(
         found["kms:grantisforawsresource"] = "false"
         found["kms:calleraccount"] = ACCOUNT_ID
         found |= encryption_context(response._get_param("EncryptionContext"))
+    if service == "dynamodb":
+        known = leading_keys(response, str(response._get_action()))
+        found["dynamodb:leadingkeys"] = UNTOLD if known is None else known
     if service == "lambda" and (layers := parameter_values(response, "Layers")):
         found["lambda:layer"] = layers
     if service == "sts" and (passed := parameter_values(response, "TransitiveTagKeys")):

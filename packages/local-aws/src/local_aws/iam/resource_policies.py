@@ -70,7 +70,10 @@ def _key_policy(region: str, arn: str) -> Any:
 
 
 def _function_policy(region: str, arn: str) -> Any:
-    name, _, qualifier = arn.split(":", 6)[6].partition(":")
+    kind, _, name = arn.split(":", 5)[5].partition(":")
+    if kind != "function":  # a layer's policy allows other accounts, and denies nobody
+        return None
+    name, _, qualifier = name.partition(":")
     try:
         function = functions_backend(ACCOUNT_ID, region).get_function(name, qualifier or None)
     except (JsonRESTError, ServiceException):

@@ -6,8 +6,9 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/reference.htm
 
 import base64
 import functools
+import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,14 +16,21 @@ from botocore.exceptions import UnknownServiceError
 from botocore.model import OperationNotFoundError
 from moto.awslambda.utils import get_backend as functions_backend
 from moto.core.utils import get_service_model
+from moto.iam.models import SERVICE_NAME_CONVERSION
 
 from local_aws.dynamodb.statements import parse
 from local_aws.errors import LocalAwsError
+from local_aws.iam.authorization_reference import action_of, resource_types
+from local_aws.iam.conditions import matches
+from local_aws.iam.named_resources import NamedResource, named_resources
+from local_aws.iam.policy_evaluation import UNTOLD_RESOURCE
 from local_aws.iam.resource_policies import kms_key
 
 ANY = ["*"]
 _MAX_SHOWN = 256
 _KEY_ID_BYTES = 36
+_COLONS = 5
+_VARIABLE = re.compile(r"\$\{\w+\}")
 # moto finds what an ARN of these names by its end alone: whatever region and account the ARN says,
 # it is the one of the request's own.
 _FOUND_BY_NAME = frozenset(("events", "lambda", "sagemaker"))
@@ -72,7 +80,10 @@ def parameter_values(response: Any, name: str) -> list[str]:
         members = (v for k, v in response.querystring.items() if k.startswith(f"{name}.member."))
         found = [value for values in members for value in values]
     values = found if isinstance(found, list) else [found]
-    return [value for value in values if isinstance(value, str) and value]
+    # moto takes what an address names from the address, whatever its query says.
+    values = [*values, unquote(str((response.uri_match or {}).get(name, "")))]
+    texts = (str(value) if isinstance(value, int) else value for value in values)
+    return list(dict.fromkeys(text for text in texts if isinstance(text, str) and text))
 
 
 def arn(response: Any, service: str, before: str, value: str) -> str:
@@ -102,32 +113,19 @@ def _lambda(response: Any, action: str) -> list[str]:
     if mappings:
         # One that is made has no ARN yet but for who tags it; its function is a condition key.
         uuid = uuid.strip("/") or ("new" if action == "TagResource" else "")
-        return [arn(response, "lambda", "event-source-mapping:", uuid)] if uuid else ANY
+        return [arn(response, "lambda", "event-source-mapping:", uuid)] if uuid else []
     _, tags, tagged = response.path.partition("/tags/")
     if tags:
         return [arn(response, "lambda", "function:", unquote(tagged))]
-    _, layers, layer = response.path.partition("/layers")
-    if layers:
-        return _layer(response, layer)
     _, _, rest = response.path.partition("/functions/")
     names = [unquote(rest.split("/")[0])] if rest else parameter_values(response, "FunctionName")
-    if not names or action == "ListFunctions":
-        return ANY
+    if not names:
+        return []
     function = arn(response, "lambda", "function:", names[0])
     for key in ("Qualifier", "qualifier"):
         if qualifier := response.querystring.get(key):
             return [f"{function}:{qualifier[0]}"]
     return [function]
-
-
-def _layer(response: Any, path: str) -> list[str]:
-    """Return a layer, or the version of it, that follows `/layers` in an address."""
-    name, _, rest = path.strip("/").partition("/")
-    if not name:
-        return list(response.querystring.get("Arn") or ANY)
-    version = rest.removeprefix("versions").strip("/").partition("/")[0]
-    layer = arn(response, "lambda", "layer:", unquote(name))
-    return [f"{layer}:{version}" if version else layer]
 
 
 def mapped_functions(response: Any, service: str) -> list[str]:
@@ -149,35 +147,21 @@ def _sagemaker(response: Any, action: str) -> list[str]:
     return [arn(response, "sagemaker", "endpoint/", name)]
 
 
-_LOG_GROUPS = ("logGroupName", "logGroupIdentifier", "logGroupNames", "logGroupIdentifiers")
-
-
 def _logs(response: Any, action: str) -> list[str]:
-    if action == "DescribeLogGroups":
+    if action == "DescribeLogGroups":  # as AWS words its denials, though it is of no one group
         return [arn(response, "logs", "log-group:", ":log-stream:")]
-    groups = [group for name in _LOG_GROUPS for group in parameter_values(response, name)]
-    if not groups:
-        return _log_deliveries(response, action)
+    if action == "GetQueryResults":
+        asked = parameter_values(response, "queryId")
+        found = [response.backend.queries[one] for one in asked if one in response.backend.queries]
+        groups = [name for query in found for name in query.log_group_names]
+        return [log_arn(response.region, response.current_account, group) for group in groups]
+    groups = [name for names in _GROUPS for name in parameter_values(response, names)]
     stream = next(iter(parameter_values(response, "logStreamName")), "")
-    region, account_id = response.region, response.current_account
-    return [log_arn(region, account_id, group, stream) for group in groups]
+    return [log_arn(response.region, response.current_account, group, stream) for group in groups]
 
 
-def _log_deliveries(response: Any, action: str) -> list[str]:
-    """Return the destination, or the delivery with its ends, that a request is about."""
-    named = [
-        arn(response, "logs", before, value)
-        for parameter, before in (
-            ("destinationName", "destination:"),
-            ("deliverySourceName", "delivery-source:"),
-            ("deliveryDestinationName", "delivery-destination:"),
-            ("deliveryDestinationArn", ""),
-            ("id", "delivery:"),
-            ("name", f"delivery-{'source' if 'Source' in action else 'destination'}:"),
-        )
-        for value in parameter_values(response, parameter)
-    ]
-    return named or parameter_values(response, "resourceArn") or ANY
+# Whichever of them moto reads, what all of them name must be allowed.
+_GROUPS = ("logGroupName", "logGroupIdentifier", "logGroupNames", "logGroupIdentifiers")
 
 
 def log_arn(region: str, account_id: str, group: str, stream: str = "") -> str:
@@ -189,12 +173,12 @@ def log_arn(region: str, account_id: str, group: str, stream: str = "") -> str:
 def _kms(response: Any, action: str) -> list[str]:
     """Return the key, and the alias where one is made, moved or deleted: both must be allowed."""
     if action == "Decrypt" and not parameter_values(response, "KeyId"):
-        return [_key_arn(response, key) for key in _ciphertexts_key(response)] or ANY
+        return [_key_arn(response, key) for key in _ciphertexts_key(response)]
     aliases = parameter_values(response, "AliasName")
     keys = parameter_values(response, "KeyId") or parameter_values(response, "TargetKeyId")
     if not aliases and not keys:
         # A key that is about to be made has an ARN for who tags it, and none for who makes it.
-        return [arn(response, "kms", "key/", "new")] if action == "TagResource" else ANY
+        return [arn(response, "kms", "key/", "new")] if action == "TagResource" else []
     named = [arn(response, "kms", "", alias) for alias in aliases]
     return named + [_key_arn(response, key) for key in keys or aliases]
 
@@ -217,92 +201,96 @@ def _key_arn(response: Any, identifier: str) -> str:
     return arn(response, "kms", before, identifier)
 
 
-# What operations are about that are about no rule and no bus, by the end of their names.
-_EVENT_KINDS = (
-    ("ApiDestination", "api-destination/", "Name"),
-    ("Archive", "archive/", "ArchiveName"),
-    ("Connection", "connection/", "Name"),
-    ("Replay", "replay/", "ReplayName"),
-)
-
-
 def _events(response: Any, action: str) -> list[str]:
     if action == "PutEvents":
         entries = response._get_param("Entries") or []
         named = [str(entry.get("EventBusName") or "default") for entry in entries]
         buses = {name.rsplit("/", 1)[-1] for name in named}
-        return [arn(response, "events", "event-bus/", bus) for bus in sorted(buses)] or ANY
+        return [arn(response, "events", "event-bus/", bus) for bus in sorted(buses)]
     if tagged := parameter_values(response, "ResourceARN"):
-        return tagged
-    operation = str(response._get_action())
-    for kind, before, parameter in _EVENT_KINDS:
-        if operation.endswith(kind):
-            names = parameter_values(response, parameter)
-            sources = parameter_values(response, "EventSourceArn")
-            return [*(arn(response, "events", before, name) for name in names), *sources] or ANY
+        return [arn(response, "events", "", one) for one in tagged]
     # Tags that come with a creation are authorised on the same resource, by another action.
-    if operation.endswith("EventBus"):
+    if str(response._get_action()).endswith("EventBus"):
         named = parameter_values(response, "Name") or ["default"]
         return [arn(response, "events", "event-bus/", named[0])]
     bus = next(iter(parameter_values(response, "EventBusName")), "default").rsplit("/", 1)[-1]
     prefix = "rule/" if bus == "default" else f"rule/{bus}/"
     named = parameter_values(response, "Rule") or parameter_values(response, "Name")
-    return [arn(response, "events", prefix, named[0])] if named else ANY
+    is_rule = named and "rule-on-default-event-bus" in (resource_types("events", action) or ())
+    return [arn(response, "events", prefix, named[0])] if is_rule else []
 
 
-# By the parameter that names it: what precedes the name in its ARN, after a path. The first counts.
-_IAM_KINDS = (
-    ("InstanceProfileName", "instance-profile"),
-    ("RoleName", "role"),
-    ("GroupName", "group"),
-    ("UserName", "user"),
-    ("PolicyName", "policy"),
-    ("ServerCertificateName", "server-certificate"),
-    ("VirtualMFADeviceName", "mfa"),
-    ("Name", "saml-provider"),
-)
-_IAM_ARNS = ("PolicyArn", "OpenIDConnectProviderArn", "SAMLProviderArn", "SerialNumber")
+# By the type of resource: the parameter that has its name, and where moto keeps those there are.
+_IAM_NAMES = {
+    "group": ("GroupName", "groups"),
+    "instance-profile": ("InstanceProfileName", "instance_profiles"),
+    "mfa": ("VirtualMFADeviceName", ""),
+    "policy": ("PolicyName", ""),
+    "role": ("RoleName", "roles"),
+    "server-certificate": ("ServerCertificateName", "certificates"),
+    "user": ("UserName", "users"),
+}
 
 
-def _iam(response: Any, _: str) -> list[str]:
-    start = f"arn:aws:iam::{response.current_account}"
-    for parameter, kind in _IAM_KINDS:
-        if names := parameter_values(response, parameter):
-            return [_iam_arn(response, f"{start}:{kind}", parameter, names[0])]
-    if urls := parameter_values(response, "Url"):
-        return [f"{start}:oidc-provider/{urls[0].removeprefix('https://')}"]
-    if services := parameter_values(response, "AWSServiceName"):
-        return [f"{start}:role/aws-service-role/{services[0]}/*"]
-    return [given for name in _IAM_ARNS for given in parameter_values(response, name)] or ANY
+def _iam(response: Any, action: str) -> list[str]:
+    types = resource_types("iam", action) or {}
+    if types.keys() == {"user"} and not parameter_values(response, "UserName"):
+        # What names nobody is about the user who asks.
+        return [_owner(response, response.get_access_key())]
+    if action == "CreateOpenIDConnectProvider":
+        (url,) = parameter_values(response, "Url") or [""]
+        return [_iam_arn(response, "oidc-provider", "/", url.removeprefix("https://"))]
+    if action == "CreateServiceLinkedRole":
+        return [_service_linked_role(response)]
+    found = []
+    for kind, (parameter, collection) in _IAM_NAMES.items():
+        if kind in types:
+            known = list(getattr(response.backend, collection).values()) if collection else []
+            arns = {_iam_name(one): str(one.arn) for one in known}
+            # What is renamed must be allowed by both names.
+            for before in ("", "New"):
+                (path,) = parameter_values(response, f"{before}Path")[:1] or ["/"]
+                found += [
+                    arns.get(name) or _iam_arn(response, kind, path, name)
+                    for name in parameter_values(response, before + parameter)
+                ]
+    return found
 
 
-def _iam_arn(response: Any, start: str, parameter: str, name: str) -> str:
-    """Return an ARN, which holds the path that it has, or is to be made under."""
-    if parameter == "RoleName":
-        found = named_role(response, name)
-    elif parameter == "InstanceProfileName":
-        profiles = list(response.backend.instance_profiles.values())
-        found = next((profile for profile in profiles if profile.name == name), None)
-    else:
-        found = None
-    if found is not None:
-        return str(found.arn)
-    makes = str(response._get_action()).startswith(("Create", "Upload"))
-    path = next(iter(parameter_values(response, "Path")), "/") if makes else "/"
-    return f"{start}{path}{name}"
+def _owner(response: Any, signed_with: str) -> str:
+    """Return who has the access key that is asked for, or else that a request is signed with."""
+    (key,) = parameter_values(response, "AccessKeyId")[:1] or [signed_with]
+    users = list(response.backend.users.values())
+    found = (u.arn for u in users if any(k.access_key_id == key for k in u.access_keys))
+    return str(next(found, UNTOLD_RESOURCE))
+
+
+def _service_linked_role(response: Any) -> str:
+    """Return the role that is to be made, by the name that it gets."""
+    (service,) = parameter_values(response, "AWSServiceName") or [""]
+    domain = service.split(".")
+    # As moto makes it: `sagemaker.application-autoscaling` is ApplicationAutoScaling_Sagemaker...
+    owner = domain[-3] if len(domain) > 2 else domain[0]
+    name = SERVICE_NAME_CONVERSION.get(owner, owner)
+    if owner != domain[0]:
+        name += "_" + "".join(part.capitalize() for part in domain[0].split("-"))
+    suffix = "".join(f"_{given}" for given in parameter_values(response, "CustomSuffix"))
+    path = f"/aws-service-role/{service}/"
+    return _iam_arn(response, "role", path, f"AWSServiceRoleFor{name}{suffix}")
+
+
+def _iam_name(entity: Any) -> str:
+    return str(getattr(entity, "name", None) or getattr(entity, "cert_name", ""))
+
+
+def _iam_arn(response: Any, kind: str, path: str, name: str) -> str:
+    return f"arn:aws:iam::{response.current_account}:{kind}{path}{name}"
 
 
 def named_role(response: Any, name: str) -> Any:
     """Return moto's role of this name, None where there is none."""
     roles = list(response.backend.roles.values())
     return next((role for role in roles if role.name == name), None)
-
-
-def _cloudwatch(response: Any, _: str) -> list[str]:
-    names = parameter_values(response, "DashboardName") + parameter_values(
-        response, "DashboardNames"
-    )
-    return [f"arn:aws:cloudwatch::{response.current_account}:dashboard/{name}" for name in names]
 
 
 def _sqs(response: Any, _: str) -> list[str]:
@@ -351,6 +339,9 @@ def _scaling(response: Any, action: str) -> list[str]:
 
 
 def _dynamodb(response: Any, action: str) -> list[str]:
+    if action == "ImportTable":
+        created = response._get_param("TableCreationParameters") or {}
+        return [_table(response, str(created.get("TableName", "")))]
     if action in ("BatchGetItem", "BatchWriteItem"):
         return [_table(response, name) for name in response._get_param("RequestItems") or ()]
     indexes = parameter_values(response, "IndexName")
@@ -409,8 +400,6 @@ def transacted(response: Any, service: str, action: str) -> list[tuple[str, str]
 
 
 def _states(response: Any, action: str) -> list[str]:
-    if str(response._get_action()) == "CreateActivity":
-        return [arn(response, "states", "activity:", n) for n in parameter_values(response, "name")]
     if action != "CreateStateMachineAlias":
         return []
     # It names an alias of the versions' state machine.
@@ -418,10 +407,15 @@ def _states(response: Any, action: str) -> list[str]:
     return [route.get("stateMachineVersionArn", "").rpartition(":")[0] for route in routes[:1]]
 
 
+def _sts(response: Any, action: str) -> list[str]:
+    start = f"arn:aws:sts::{response.current_account}:federated-user/"
+    named = parameter_values(response, "Name") if action == "GetFederationToken" else []
+    return [f"{start}{name}" for name in named] or parameter_values(response, "RoleArn")
+
+
 SPECIAL: dict[str, Callable[[Any, str], list[str]]] = {
     "application-autoscaling": _scaling,
     "budgets": _budgets,
-    "cloudwatch": _cloudwatch,
     "dynamodb": _dynamodb,
     "events": _events,
     "iam": _iam,
@@ -433,109 +427,102 @@ SPECIAL: dict[str, Callable[[Any, str], list[str]]] = {
     "sns": _sns,
     "sqs": _sqs,
     "states": _states,
-    "sts": lambda response, _: parameter_values(response, "RoleArn") or ANY,
+    "sts": _sts,
 }
 
 
-# Parameters that name a resource, and what precedes a bare name in its ARN; all must be allowed.
+# Of services that LOCAL_AWS_SERVICES opens: the parameters that name a resource, and what precedes
+# a bare name in its ARN; all must be allowed.
 _NAMED: dict[str, tuple[tuple[str, str], ...]] = {
-    "cloudwatch": (
-        ("AlarmNames", "alarm:"),
-        ("AlarmName", "alarm:"),
-        ("RuleName", "insight-rule/"),
-        ("RuleNames", "insight-rule/"),
-        ("ResourceARN", ""),
-    ),
-    "dynamodb": (
-        ("TableName", "table/"),
-        ("ResourceArn", ""),
-        ("SourceTableName", "table/"),
-        ("TargetTableName", "table/"),
-        ("SourceTableArn", ""),
-        ("TableArn", ""),
-        ("BackupArn", ""),
-        ("ExportArn", ""),
-        ("ImportArn", ""),
-    ),
-    "ecr": (
-        ("repositoryName", "repository/"),
-        ("repositoryNames", "repository/"),
-        ("resourceArn", ""),
-    ),
     "secretsmanager": (("SecretId", "secret:"), ("Name", "secret:")),
-    "sns": (
-        ("TopicArn", ""),
-        ("TargetArn", ""),
-        ("Name", ""),
-        ("ResourceArn", ""),
-        ("PlatformApplicationArn", ""),
-        ("EndpointArn", ""),
-    ),
-    "sqs": (("QueueName", ""),),
     "ssm": (("Name", "parameter/"), ("Names", "parameter/"), ("Path", "parameter/")),
-    "states": (
-        ("stateMachineArn", ""),
-        ("executionArn", ""),
-        ("stateMachineAliasArn", ""),
-        ("stateMachineVersionArn", ""),
-        ("mapRunArn", ""),
-        ("activityArn", ""),
-        ("resourceArn", ""),
-        ("name", "stateMachine:"),
-    ),
-    "sagemaker": (
-        ("TrainingJobName", "training-job/"),
-        ("ProcessingJobName", "processing-job/"),
-        ("TransformJobName", "transform-job/"),
-        ("MonitoringScheduleName", "monitoring-schedule/"),
-        ("JobDefinitionName", "data-quality-job-definition/"),
-        ("EndpointName", "endpoint/"),
-        ("EndpointConfigName", "endpoint-config/"),
-        ("ModelName", "model/"),
-        ("ModelPackageName", "model-package/"),
-        ("ModelPackageGroupName", "model-package-group/"),
-        ("ModelPackageArn", ""),
-        ("HyperParameterTuningJobName", "hyper-parameter-tuning-job/"),
-        ("NotebookInstanceName", "notebook-instance/"),
-        ("NotebookInstanceLifecycleConfigName", "notebook-instance-lifecycle-config/"),
-        ("PipelineName", "pipeline/"),
-        ("PipelineExecutionArn", ""),
-        ("ExperimentName", "experiment/"),
-        ("TrialName", "experiment-trial/"),
-        ("TrialComponentName", "experiment-trial-component/"),
-        ("ModelCardName", "model-card/"),
-        ("FeatureGroupName", "feature-group/"),
-        ("CompilationJobName", "compilation-job/"),
-        ("AutoMLJobName", "automl-job/"),
-        ("ClusterName", "cluster/"),
-        ("DomainName", "domain/"),
-        ("DomainId", "domain/"),
-        ("ResourceArn", ""),
-    ),
 }
-# By operation: the parameters that name something else there.
-_NOT_ASKED = {
-    "CreateTransformJob": ("ModelName",),
-    "StartExecution": ("name",),
-    "StartSyncExecution": ("name",),
-}
-# PutMetricData is bounded by its namespace; these have no resource either.
-_WITHOUT_RESOURCE = frozenset(("PutMetricData", "GetMetricData", "ListMetrics", "ListTopics"))
+# These are bounded by their namespace, or by nothing: the data sets that the reference gives them
+# as a resource are not of this API.
+_WITHOUT_RESOURCE = frozenset(("PutMetricData", "GetMetricData", "ListMetrics"))
 
 
 def resources_of(response: Any, service: str, action: str) -> list[str]:
-    """Return the ARNs that the request is about, `*` where the action has no resource."""
-    if action in _WITHOUT_RESOURCE:
-        return ANY
+    """Return the ARNs that the request is about, `*` where the action has no resource.
+
+    It is UNTOLD_RESOURCE alone where the action has one, and the request does not tell which.
+    """
+    types = resource_types(service, action_of(service, action))
     special = SPECIAL.get(service)
+    if action in _WITHOUT_RESOURCE or (types == {} and action != "DescribeLogGroups"):
+        return ANY
     if special is not None and (arns := special(response, action)):
         return arns
     arns = [
         arn(response, service, before, value)
         for name, before in _NAMED.get(service, ())
-        if name not in _NOT_ASKED.get(action, ())
         for value in parameter_values(response, name)
     ]
-    if arns:
-        return arns
-    return [arn(response, service, "alarm:", "*")] if service == "cloudwatch" else ANY
+    return arns or _by_reference(response, service) or [UNTOLD_RESOURCE]
+
+
+def _by_reference(response: Any, service: str) -> list[str]:
+    """Return the ARNs by the parameters that are called as their parts are in the reference."""
+    operation = str(response._get_action())
+    named = named_resources(response.boto3_service_name, service, operation)
+    names = {name for resource in named.resources for name in resource.sources}
+    sent = {name: parameter_values(response, name) for name in names}
+    found = [each for one in named.resources for each in _filled(response, service, one, sent)]
+    if not found:
+        # A version of a layer, say, that is not told.
+        found = [
+            each
+            for one in named.resources
+            for each in _filled(response, service, one, sent, missing="*")
+        ]
+    if not found and named.may_be_all:
+        # What lists all is asked for on all, as a policy has it.
+        found = [_VARIABLE.sub("*", _placed(response, one)) for one in named.resources]
+    return list(dict.fromkeys(found))
+
+
+def _filled(
+    response: Any,
+    service: str,
+    resource: NamedResource,
+    sent: Mapping[str, list[str]],
+    missing: str = "",
+) -> Iterator[str]:
+    """Yield a type's ARNs with what was sent; what is not is `missing`, or there is no ARN."""
+    template = _placed(response, resource)
+    end = template.split(":", 5)[5]
+    given = [value for name in resource.sources for value in sent[name] if _is_arn(value)]
+    for value in dict.fromkeys(given):
+        full = arn(response, service, "", value)
+        if matches(_VARIABLE.sub("*", end), full.split(":", 5)[5]):
+            yield full
+    parts: list[list[tuple[str, str]]] = []
+    for variable, names in resource.variables:
+        before = end.partition(f"${{{variable}}}")[0]
+        named = [_part(value, before) for name in names for value in sent[name]]
+        values = [value for value in named if value] or [missing if parts else ""]
+        parts.append([(variable, value) for value in values if value])
+    for chosen in itertools.product(*parts):
+        full = template
+        for variable, value in chosen:
+            full = full.replace(f"${{{variable}}}", value)
+        arn(response, service, "", full)  # raises NotAName for a value that is no part of a name
+        yield full
+
+
+def _placed(response: Any, resource: NamedResource) -> str:
+    """Return an ARN's template with the request's own region and account."""
+    placed = resource.template.replace("${Region}", response.region)
+    return placed.replace("${Account}", response.current_account)
+
+
+def _is_arn(value: str) -> bool:
+    return value.startswith("arn:") and value.count(":") >= _COLONS
+
+
+def _part(value: str, before: str) -> str:
+    """Return the name in a value, which may be the ARN of what has it; "" for another ARN."""
+    if not _is_arn(value):
+        return value
+    named = value.split(":", 5)[5]
+    return re.split("[:/]", named.removeprefix(before))[0] if named.startswith(before) else ""

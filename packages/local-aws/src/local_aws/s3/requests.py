@@ -87,6 +87,19 @@ def put_bucket_versioning(original: Any, backend: Any, bucket_name: str, status:
     original(backend, bucket_name, status)
 
 
+@patch(
+    "moto.s3.models.FakeKey.dispose",
+    why="closes an object's body as it is replaced, while other requests read it",
+)
+def dispose(original: Any, key: Any, garbage: bool = False) -> None:
+    """Note that an object is replaced or deleted; its body goes with its last reader."""
+    if garbage:
+        key.__dict__["disposed"] = True
+        original(key, garbage)
+    else:
+        key.disposed = True
+
+
 @patch(f"{_RESPONSE}.get_object_attributes", why="passes over attributes that no object has")
 def get_object_attributes(original: Any, response: Any) -> Any:
     """Answer with the attributes of an object that are asked for."""

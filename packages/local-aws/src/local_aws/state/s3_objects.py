@@ -32,7 +32,7 @@ def s3_object(key: Any, blobs: Blobs) -> Reduced:
     state = key.__dict__.copy()
     buffer = state.pop("_value_buffer")
     state.pop("lock")
-    if buffer.closed:  # it was deleted, and is still in a list of moto's
+    if key.disposed:  # it was deleted, and is still in a list of moto's
         state["value"] = b""
     elif key.contentsize < MIN_BLOB_BYTES:
         state["value"] = key.value

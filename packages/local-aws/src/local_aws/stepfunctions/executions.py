@@ -41,6 +41,7 @@ EXPRESS_SECONDS = 300
 MAX_EXECUTIONS = 2_000
 MAX_EVENTS = 100_000
 _READY_SECONDS = 10.0
+_STARTING = threading.Lock()
 _log = logging.getLogger(__name__)
 _EXECUTION_ARN = re.compile(r"arn:[\w-]+:states:[\w-]+:\d{12}:(?:execution|express):.+:.+")
 _BACKEND = "moto.stepfunctions.parser.backend"
@@ -64,24 +65,31 @@ def start_execution(
     check_input(execution_input)
     if name:
         backend._validate_name(name)
-    base_arn, qualified = split(state_machine_arn)
-    base = backend.describe_state_machine(base_arn)
-    if name and base.type != "EXPRESS":
-        existing = base._handle_name_input_idempotency(name, execution_input)
-        if existing is not None:
-            return existing
     given = request_data(execution_input, trace_header)
-    execution = new_execution(
-        Execution, backend, state_machine_arn, name or str(uuid.uuid4()), given
-    )
+    # Of two requests at once with one name, the second finds what the first has started.
+    with _STARTING:
+        base = backend.describe_state_machine(split(state_machine_arn)[0])
+        if name and base.type != "EXPRESS":
+            existing = base._handle_name_input_idempotency(name, execution_input)
+            if existing is not None:
+                return existing
+        execution = _noted(backend, base, state_machine_arn, name or str(uuid.uuid4()), given)
+    execution.exec_worker.start()
+    return execution
+
+
+def _noted(backend: Any, base: Any, arn: str, name: str, given: dict[str, Any]) -> Any:
+    """Return a new execution that can be asked about, and is to be begun."""
+    execution = new_execution(Execution, backend, arn, name, given)
     target = execution.state_machine.arn
+    qualified = split(arn)[1]
     execution.version_arn = target if qualified else None
-    alias = qualified and target != state_machine_arn
-    execution.alias_arn = state_machine_arn if alias else None
+    execution.alias_arn = arn if qualified and target != arn else None
+    execution.exec_worker = execution._get_start_execution_worker()
+    execution.exec_status = ExecutionStatus.RUNNING
     if base.type != "EXPRESS":  # nothing can be asked about an Express execution later
         base.executions.append(execution)
         forget(base.executions)
-    execution.start()
     return execution
 
 

@@ -34,7 +34,7 @@ def test_tags_of_resources_are_found_for_the_services_that_are_said_to_have_them
         ("s3:prefix", "s3", True),
         ("s3:prefix2", "s3", False),
         ("s3:prefix2", "sqs", True),  # another service's has no value in AWS either
-        ("dynamodb:LeadingKeys", "dynamodb", False),
+        ("dynamodb:Attributes", "dynamodb", False),
         ("token.actions.githubusercontent.com:sub", "sts", True),
         ("nosuchservice:key", "s3", False),
     ],

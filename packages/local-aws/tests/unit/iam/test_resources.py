@@ -11,58 +11,71 @@ from botocore.model import Shape, StructureShape
 from moto.core.utils import get_service_model
 
 from local_aws.core.open_services import SERVICES
+from local_aws.iam.authorization_reference import action_of, resource_types
+from local_aws.iam.conditions import matches
+from local_aws.iam.policy_evaluation import UNTOLD_RESOURCE
 from local_aws.iam.required_access import service_prefix
 from local_aws.iam.resources import resources_of
+from local_aws.operations_page import MODELS
 from local_aws.testing.aws import ACCOUNT, REGION
 
-NAMES = re.compile(r"(name|arn|id|identifier|resource|url)s?$", re.IGNORECASE)
-# Their parameters of such names are none of the resource's, or the action has no resource type:
-# https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
-WITHOUT_RESOURCE = {
-    "application-autoscaling": {
-        *("DescribeScalableTargets", "DescribeScalingActivities", "DescribeScalingPolicies"),
-        "DescribeScheduledActions",
+# S3's requests have a module of their own, and are no operations to moto.
+MODULES = sorted(SERVICES - {"s3", "s3control"})
+# They are asked for by other actions, of which each has a resource of its own.
+IN_PARTS = {
+    "dynamodb": {
+        *("BatchExecuteStatement", "ExecuteStatement", "ExecuteTransaction"),
+        *("TransactGetItems", "TransactWriteItems"),
     },
-    "budgets": {"DescribeBudgets"},
-    "cloudwatch": {
-        *("DescribeAlarmsForMetric", "GetMetricData", "GetMetricStatistics", "ListMetrics"),
-        "PutMetricData",
-    },
-    "dynamodb": {"ImportTable", "ListTables"},
-    "ecr": {"GetAuthorizationToken"},
-    "events": {
-        *("ListApiDestinations", "ListArchives", "ListReplays", "ListRuleNamesByTarget"),
-        *("ListRules", "PutPermission", "RemovePermission"),
-    },
-    "iam": {"GetAccessKeyLastUsed", "GetServiceLinkedRoleDeletionStatus"},
-    "kms": {"CreateKey", "GenerateRandom", "ReEncrypt"},  # the last asks for two of its own
-    "lambda": {"CreateEventSourceMapping", "ListEventSourceMappings"},  # by lambda:FunctionArn
-    "logs": {
-        *("CancelExportTask", "DescribeDeliveries", "DescribeDeliveryDestinations"),
-        *("DescribeDeliverySources", "DescribeExportTasks", "DescribeLogGroups", "GetQueryResults"),
-    },
-    "sagemaker": {"ListClusters", "Search"},
-    "servicequotas": {"GetServiceQuota"},
-    "sts": {"GetAccessKeyInfo", "GetFederationToken", "GetSessionToken"},
-    "tag": {"GetResources", "TagResources", "UntagResources"},  # those of the tagged, besides
+    "kms": {"ReEncrypt"},
 }
+# The reference has a resource for them that no parameter names, or one of another API.
+WITHOUT_RESOURCE = {
+    "cloudwatch": {"GetMetricData", "ListMetrics", "PutMetricData"},
+    # The reference has none; AWS's own denials name all groups.
+    "logs": {"DescribeLogGroups"},
+    "servicequotas": {"GetServiceQuota"},
+}
+# What a request does not tell, even with all its parameters: policies are asked as for any of them.
+UNTOLD = {"iam": {"GetServiceLinkedRoleDeletionStatus"}}
+# They are asked on all: one that is new has no name yet, and the other lists all.
+ALL = {"budgets": {"DescribeBudgets"}, "sagemaker": {"CreateDomain"}}
+# By parameter: what its value is, or of which type of resource its ARN is.
+VALUES = {
+    "aliasname": "alias/named",
+    "newpath": "/",
+    "path": "/",
+    "statemachineversionarn": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:named:1",
+    "subscriptionarn": f"arn:aws:sns:{REGION}:{ACCOUNT}:named:subscription",
+}
+TYPES = {"eventsourcearn": "event-bus"}
 
-NAMED = {"lambda": "function:named", "sns": "named:one", "states": "stateMachine:named:1"}
+
+def prefix_of(service: str) -> str:
+    return service_prefix(get_service_model(service).signing_name)
 
 
-def value(shape: Shape, name: str, prefix: str, depth: int = 0) -> Any:
-    """Return a value of a shape; an ARN where the parameter is one."""
-    if depth > 4:
-        return None
+def value(shape: Shape, name: str, arns: dict[str, str], depth: int = 0) -> Any:
+    """Return a value of a shape; an ARN of the action's resources where the parameter is one."""
+    found: Any = {"map": {}, "integer": 1, "long": 1}.get(shape.type_name)
     if shape.type_name == "string":
-        is_arn = re.search(r"arns?$|^resource$", name, re.IGNORECASE)
-        named = NAMED.get(prefix, "kind/named")
-        return f"arn:aws:{prefix}:{REGION}:{ACCOUNT}:{named}" if is_arn else "named"
-    if shape.type_name == "list":
-        return [value(shape.member, name, prefix, depth + 1)]  # type: ignore[attr-defined]
-    if isinstance(shape, StructureShape):
-        return {k: value(v, k, prefix, depth + 1) for k, v in shape.members.items()}
-    return {} if shape.type_name == "map" else 1
+        found = text(name.lower(), arns)
+    elif shape.type_name == "list" and depth < 5:
+        found = [value(shape.member, name, arns, depth + 1)]  # type: ignore[attr-defined]
+    elif isinstance(shape, StructureShape) and depth < 5:
+        found = {k: value(v, k, arns, depth + 1) for k, v in shape.members.items()}
+    if shape.type_name == "map" and name == "RequestItems":
+        found = {"named": []}
+    return found
+
+
+def text(name: str, arns: dict[str, str]) -> str:
+    if name in VALUES:
+        return VALUES[name]
+    if not re.search(r"arns?$|^resource$|^serialnumber$", name):
+        return "named"
+    own = [arn for kind, arn in arns.items() if kind.replace("-", "") in name]
+    return arns.get(TYPES.get(name, "")) or [*own, *arns.values(), "named"][0]
 
 
 class Request:
@@ -72,24 +85,39 @@ class Request:
 
     def __init__(self, service: str, operation: str) -> None:
         model = get_service_model(service).operation_model(operation)
-        members = model.input_shape.members if model.input_shape else {}
-        prefix = service_prefix(get_service_model(service).signing_name)
+        members = dict(model.input_shape.members) if model.input_shape else {}
+        prefix = prefix_of(service)
+        types = resource_types(prefix, action_of(prefix, operation)) or {}
+        arns = {kind: filled(arn) for kind, arn in types.items()}
         self.boto3_service_name, self._operation = service, operation
-        self.parameters = {name: value(shape, name, prefix) for name, shape in members.items()}
+        self.parameters = {name: value(shape, name, arns) for name, shape in members.items()}
         self.headers: dict[str, str] = {}
-        labels = {
-            str(shape.serialization.get("name", name)): self.parameters[name]
+        located = {
+            str(shape.serialization.get("name", name)): (
+                shape.serialization.get("location"),
+                str(self.parameters[name]),
+            )
             for name, shape in members.items()
         }
         uri = str(model.http.get("requestUri", "/")).partition("?")[0]
-        self.path = re.sub(r"{(\w+)\+?}", lambda found: str(labels[found[1]]), uri)
+        self.uri_match = {name: one for name, (place, one) in located.items() if place == "uri"}
+        self.path = re.sub(r"{(\w+)\+?}", lambda found: self.uri_match[found[1]], uri)
         self.querystring = {
-            str(shape.serialization["name"]): [str(self.parameters[name])]
-            for name, shape in members.items()
-            if shape.serialization.get("location") == "querystring"
+            n: [one] for n, (place, one) in located.items() if place == "querystring"
         }
         nothing: dict[str, Any] = {}
-        self.backend = SimpleNamespace(roles=nothing, users=nothing, instance_profiles=nothing)
+        query = SimpleNamespace(log_group_names=["named"])
+        self.backend = SimpleNamespace(
+            certificates=nothing,
+            groups=nothing,
+            instance_profiles=nothing,
+            queries={"named": query},
+            roles=nothing,
+            users={"named": SimpleNamespace(name="named", arn=USER, access_keys=[KEY])},
+        )
+
+    def get_access_key(self) -> str:
+        return "named"
 
     def _get_action(self) -> str:
         return self._operation
@@ -98,39 +126,49 @@ class Request:
         return self.parameters.get(name)
 
 
+USER = f"arn:aws:iam::{ACCOUNT}:user/named"
+KEY = SimpleNamespace(access_key_id="named")
+
+
+def filled(template: str) -> str:
+    placed = template.replace("${Region}", REGION).replace("${Account}", ACCOUNT)
+    return re.sub(r"\${\w+}", "named", placed)
+
+
 def operations() -> list[tuple[str, str]]:
-    """Return the operations that moto has and that name something."""
+    """Return the operations that moto has."""
     found = []
-    for module in sorted(SERVICES - {"s3", "s3control", "sagemakermetrics", "sagemakerruntime"}):
+    for module in MODULES:
         responses = importlib.import_module(f"moto.{module}.responses")
         kinds = [kind for kind in vars(responses).values() if isinstance(kind, type)]
         methods = {name for kind in kinds for name in dir(kind)}
-        service = BOTO3.get(module, module)
-        model = get_service_model(service)
-        prefix = service_prefix(model.signing_name)
-        for operation in model.operation_names:
-            shape = model.operation_model(operation).input_shape
-            names = [name for name in shape.members if NAMES.search(name)] if shape else []
-            without = WITHOUT_RESOURCE.get(prefix, set())
-            if xform_name(operation) in methods and names and operation not in without:
-                found.append((service, operation))
+        service = MODELS.get(module, module)
+        found += [
+            (service, operation)
+            for operation in get_service_model(service).operation_names
+            if xform_name(operation) in methods
+            and operation not in IN_PARTS.get(prefix_of(service), ())
+        ]
     return found
-
-
-BOTO3 = {
-    "applicationautoscaling": "application-autoscaling",
-    "awslambda": "lambda",
-    "resourcegroupstaggingapi": "resourcegroupstaggingapi",
-    "servicequotas": "service-quotas",
-}
 
 
 @pytest.mark.parametrize(("service", "operation"), operations())
 def test_policies_are_asked_about_what_a_request_names(service: str, operation: str) -> None:
     """A denial of one resource must not be passed by: `*` is none of its patterns."""
-    request = Request(service, operation)
-    prefix = service_prefix(get_service_model(service).signing_name)
-    found = resources_of(request, prefix, operation)
-    assert found
-    assert "*" not in found, request.parameters
-    assert all("named" in resource or "new" in resource for resource in found)
+    prefix = prefix_of(service)
+    types = resource_types(prefix, action_of(prefix, operation))
+    found = resources_of(Request(service, operation), prefix, operation)
+    assert types is not None, "the reference has no such action: say which resources it has"
+    if operation in WITHOUT_RESOURCE.get(prefix, ()):
+        return
+    if operation in UNTOLD.get(prefix, ()):
+        assert found == [UNTOLD_RESOURCE]
+    elif not types:
+        assert found == ["*"]
+    else:
+        assert found
+        for resource in found:
+            patterns = [re.sub(r"\${\w+}", "*", template) for template in types.values()]
+            assert any(matches(pattern, resource) for pattern in patterns), resource
+            is_all = operation in ALL.get(prefix, ())
+            assert resource.endswith("*") if is_all else re.search("named|/new$", resource)
