@@ -9,6 +9,9 @@ exception's class name, and the state machine's Retry and Catch match that very 
 
 from typing import ClassVar
 
+MAX_SENTENCE = 2_000
+"""Of a WorkflowError: room for a key of S3 and what is said of it."""
+
 
 class SconesError(Exception):
     """The base of every error that the project raises on purpose."""
@@ -79,9 +82,20 @@ class MonitorError(SconesError):
 
 
 class WorkflowError(SconesError):
-    """One image cannot be classified; `retryable` says whether another try may help."""
+    """One image cannot be classified; `retryable` says whether another try may help.
+
+    A sentence of more than MAX_SENTENCE characters is cut in its middle: it is part of a state,
+    next to the name that it repeats, and no state may have more than 262,144 bytes.
+    """
 
     retryable: ClassVar[bool] = False
+
+    def __init__(self, sentence: str) -> None:
+        if len(sentence) > MAX_SENTENCE:
+            end = MAX_SENTENCE // 4
+            mark = " [...] "
+            sentence = sentence[: MAX_SENTENCE - end - len(mark)] + mark + sentence[-end:]
+        super().__init__(sentence)
 
 
 class InvalidRequest(WorkflowError):

@@ -162,14 +162,28 @@ def parse_image_ref(value: Any) -> ImageRef:
     key = value.get("key", value.get("s3_key"))
     if not isinstance(bucket, str) or not isinstance(key, str) or not bucket or not key:
         raise InvalidRequest(
-            f"An image needs a bucket and a key, both texts; given were {sorted(map(str, value))}."
+            "An image needs a bucket and a key, both texts; given were "
+            f"{sorted(map(str, value))!r:.80}."
         )
     version = value.get("version")
     if version is None:
-        return {"bucket": bucket, "key": key}
+        return _encodable({"bucket": bucket, "key": key})
     if not isinstance(version, str) or not version:
         raise InvalidRequest(f"An image's version is a text, not {version!r:.80}.")
-    return {"bucket": bucket, "key": key, "version": version}
+    return _encodable({"bucket": bucket, "key": key, "version": version})
+
+
+def _encodable(image: ImageRef) -> ImageRef:
+    """Return the reference; raises InvalidRequest for half a surrogate pair, as JSON may escape."""
+    for name, text in image.items():
+        try:
+            str(text).encode()
+        except UnicodeEncodeError as error:
+            raise InvalidRequest(
+                f"An image's {name} is a text of whole characters; {text!r:.80} has half a "
+                "surrogate pair."
+            ) from error
+    return image
 
 
 def inference_id(execution: str, index: int) -> str:

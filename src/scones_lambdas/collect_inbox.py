@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.errors import InvalidRequest
 from scones_core.events import INLINE_IMAGES, ImageRef, parse_image_ref
+from scones_core.json_text import parse_json
 from scones_lambdas import clients
 from scones_lambdas.environment import InboxEnvironment
 from scones_lambdas.logs_and_metrics import logger
@@ -78,8 +79,8 @@ def parse_message(body: str) -> list[ImageRef]:
     Raises InvalidRequest for another message.
     """
     try:
-        event = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        event = parse_json(body)
+    except ValueError as error:
         raise InvalidRequest(f"The message is not valid JSON: {body[:80]!r}.") from error
     try:
         found = list(_objects(event))

@@ -8,6 +8,7 @@ marked, and nothing else. A call that ends between the two publishes once more, 
 
 import json
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -64,6 +65,10 @@ RESERVED_SECONDS = 20.0
 MARK_WAIT_SECONDS = 10.0
 """How long one call waits for marks that another one may be about to write, all rows together."""
 MARK_PAUSE_SECONDS = 0.25
+
+_NOT_TAKEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What a queue refuses, and with it every other message of the call, but a key of S3 may have.
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html"""
 
 Item = TypeVar("Item")
 
@@ -438,8 +443,10 @@ def _value(value: object) -> dict[str, str]:
 
 
 def compact(value: Any) -> str:
-    """Return JSON without blanks."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    """Return JSON without blanks, in characters that every receiver takes."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    # JSON has such a character only within a string, where its escape means the same.
+    return _NOT_TAKEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:

@@ -10,7 +10,6 @@ import importlib.util
 import io
 import os
 import warnings
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from scones_train.model import efficientnet, resnet
 from scones_train.model.classifier import PretrainedClassifier, fold_norms
 from scones_train.model.efficientnet import EfficientNetLite0
 from scones_train.model.resnet import ResNet18
+from scones_train.torch_files import SwollenFile, load_tensors
 
 SUFFIXES = (".pt", ".pth", ".safetensors")
 # The largest of the networks takes 45 MB as float32; a training's whole state may be next to it.
@@ -158,12 +158,11 @@ def _state(path: Path, body: bytes) -> Mapping[str, Any]:
     try:
         if path.suffix.lower() == ".safetensors":
             return load_safetensors(body)
-        _refuse_swollen(path, body)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of how a file was written that is refused anyway
-            found = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
-    except TrainingError:
-        raise
+            found = load_tensors(io.BytesIO(body), MAX_BYTES)
+    except SwollenFile as error:
+        raise TrainingError(f"The weights file {path.name} is not read: {error}.") from error
     except SafetensorError as error:
         raise TrainingError(
             f"The weights file {path.name} is not a safetensors file: {error}"
@@ -190,17 +189,6 @@ def _state(path: Path, body: bytes) -> Mapping[str, Any]:
     common = os.path.commonprefix(list(found))  # noqa: RUF071 (names, not paths)
     prefix = common[: common.rfind(".") + 1]
     return {name.removeprefix(prefix): value for name, value in found.items()}
-
-
-def _refuse_swollen(path: Path, body: bytes) -> None:
-    """Raise TrainingError for an archive that would unpack to more than it may have."""
-    if not zipfile.is_zipfile(io.BytesIO(body)):
-        return
-    with zipfile.ZipFile(io.BytesIO(body)) as archive:
-        if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
-            raise TrainingError(
-                f"The weights file {path.name} unpacks to over {MAX_BYTES:,} bytes."
-            )
 
 
 def _recognised(state: Mapping[str, Any], path: Path) -> tuple[Architecture, dict[str, Tensor]]:

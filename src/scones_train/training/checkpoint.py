@@ -17,6 +17,7 @@ import torch
 
 from scones_core.files import write_atomically
 from scones_train.channels import ImageSet
+from scones_train.torch_files import load_tensors
 from scones_train.training.hyperparameters import Hyperparameters
 
 SCHEMA = 1
@@ -59,9 +60,11 @@ class Checkpoint:
         if self.path is None or not self.path.is_file():
             return None
         try:
-            if self.path.stat().st_size > MAX_BYTES:
+            size = self.path.stat().st_size
+            if size > MAX_BYTES:
                 raise ValueError(f"it has over {MAX_BYTES} bytes")
-            found = torch.load(self.path, map_location="cpu", weights_only=True)
+            with self.path.open("rb") as file:
+                found = load_tensors(file, size)
             if found["fingerprint"] != self.fingerprint:
                 self.report(f"{self.path} is of other settings or images; training starts again.")
                 return None

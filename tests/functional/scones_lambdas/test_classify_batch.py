@@ -64,6 +64,14 @@ def test_each_image_of_a_batch_ends_as_one_result_in_order(context: Any) -> None
     assert len(messages("dead-letters")) == 3
 
 
+def test_a_text_that_no_encoding_has_fails_its_own_image_alone(context: Any) -> None:
+    odd = {"bucket": BUCKET, "key": "half \ud800.png"}
+    answer = handler(batch(put("in/one.png", picture()), odd), context)
+    assert answer["counts"] == {"accepted": 1, "review": 0, "failed": 1}
+    result = lines(answer["results"])[1]
+    assert (result["image"], result["error"]["Error"]) == (odd, "InvalidRequest")
+
+
 def test_a_repeat_changes_nothing(context: Any) -> None:
     event = batch(put("in/one.png", picture()), first=7)
     first = handler(event, context)

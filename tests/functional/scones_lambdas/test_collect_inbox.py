@@ -90,7 +90,12 @@ def test_a_batch_that_comes_again_is_the_same_execution(states: Stubber) -> None
 
 
 @pytest.mark.parametrize(
-    "poison", ["no json", "[" * 100_000, "{}", "[]", '"text"', '{"detail": {}}', '{"Records": 3}']
+    "poison",
+    [
+        *("no json", "[" * 100_000, "{}", "[]", '"text"', '{"detail": {}}', '{"Records": 3}'),
+        # Half a surrogate pair, which no manifest can hold.
+        '{"detail": {"bucket": {"name": "data"}, "object": {"key": "\\ud800.png"}}}',
+    ],
 )
 def test_a_poisoned_message_is_put_aside_with_its_reason_and_the_others_are_worked_on(
     states: Stubber, poison: str

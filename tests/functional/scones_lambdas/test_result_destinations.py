@@ -220,6 +220,31 @@ def test_a_table_that_is_gone_is_a_counted_failure_and_tells_nobody(record: Reco
     assert not messages("events")
 
 
+def test_a_queue_gets_only_characters_that_it_takes(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A key of S3 may have these two; SQS refuses all messages of a call with them.
+    keys = ["a\ufffe.png", "b\uffff.png", "vélo 🚲\x7f\x01.png"]
+    sent: list[str] = []
+
+    def taken(params: dict[str, Any], **_: Any) -> None:
+        sent.extend(entry["MessageBody"] for entry in params["Entries"])
+
+    clients.sqs().meta.events.register("provide-client-params.sqs.SendMessageBatch", taken)
+    ended = record(
+        *(result(key, "review") for key in keys), *map(failure, [*keys, "half \ud800.png"])
+    )
+    assert [one["decision"] for one in ended] == ["review"] * 3 + ["failed"] * 4
+    refused = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+    assert len(sent) == 7
+    assert [text for text in sent if refused.search(text)] == []
+    assert [letter["image"]["key"] for letter in messages("review")] == keys
+    assert [letter["item"]["key"] for letter in messages("dead-letters")] == [
+        *keys,
+        "half \ud800.png",
+    ]
+
+
 def test_without_a_dead_letter_queue_the_call_fails(record: Record) -> None:
     url = clients.sqs().get_queue_url(QueueName="dead-letters")["QueueUrl"]
     clients.sqs().delete_queue(QueueUrl=url)

@@ -25,6 +25,18 @@ def test_anything_else_is_an_invalid_request(value: object) -> None:
         parse_image_ref(value)
 
 
+@pytest.mark.parametrize("name", ["bucket", "key", "version"])
+def test_a_text_that_no_encoding_has_names_no_object(name: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"^An image's {name} .*surrogate"):
+        parse_image_ref({"bucket": "b", "key": "k", "version": "v", name: "a\ud800.png"})
+
+
+def test_a_refusal_does_not_grow_with_what_was_sent() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        parse_image_ref({"k" * 200_000: 1})
+    assert len(str(refused.value)) < 300
+
+
 def test_an_inference_id_is_the_same_for_each_retry_and_no_other_item() -> None:
     execution = "arn:aws:states:us-east-1:123456789012:execution:m:run-1"
     assert inference_id(execution, 3) == inference_id(execution, 3)
