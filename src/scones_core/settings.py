@@ -21,6 +21,7 @@ OTHER_VARIABLES = frozenset(
 
 _SHARE = (0.0, 1.0)
 _PORT = (0, 65_535)
+_NOT_NEGATIVE = (0.0, math.inf)
 _RANGES: Mapping[str, tuple[float, float]] = {
     "dataset.validation_fraction": _SHARE,
     "dataset.test_fraction": _SHARE,
@@ -32,6 +33,25 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "quality.significance": _SHARE,
     "workflow.threshold": _SHARE,
     "review.port": _PORT,
+    **{
+        f"cost.{name}": _NOT_NEGATIVE
+        for name in (
+            "images",
+            "image_bytes",
+            "answer_bytes",
+            "record_bytes",
+            "reads_per_image",
+            "function_ms",
+            "inference_ms",
+            "kms_requests_per_image",
+            "custom_metrics",
+            "daily_report_minutes",
+            "log_bytes",
+            "storage_gb",
+            "image_gb",
+        )
+    },
+    "cost.records_per_file": (1, math.inf),
     "cost.traced_share": _SHARE,
     "local.port": _PORT,
 }
@@ -330,7 +350,8 @@ def _in_range(value: Any, setting: str, where: str) -> Any:
         # NaN is neither below nor above any limit: a check against it would always pass.
         raise SettingsError(f"{where} must be a finite number, not {value}.")
     if isinstance(value, int | float) and not low <= value <= high:
-        raise SettingsError(f"{where} must be from {low:g} to {high:g}, not {value}.")
+        bounds = f"{low:g} or more" if high == math.inf else f"from {low:g} to {high:g}"
+        raise SettingsError(f"{where} must be {bounds}, not {value}.")
     return value
 
 

@@ -10,12 +10,14 @@ import importlib
 import json
 import math
 import shutil
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from shlex import quote
 from typing import Any, Self
 
 import numpy as np
@@ -30,7 +32,7 @@ from scones_demand.model import CARD, Card, Forecast, forecast_of, read_card, re
 from scones_demand.validation import BlockForecast, Fold, Validated, blocked_folds, validate
 
 ALGORITHM, FOLDER, LABEL = "autogluon", "autogluon", "log_count"
-INSTALL = "python -m pip install 'autogluon.tabular[lightgbm,xgboost]'"
+INSTALL = "-m pip install 'autogluon.tabular[lightgbm,xgboost]'"
 PRESETS = ("medium_quality", "good_quality", "high_quality", "best_quality")
 # AutoGluon fits nothing at all in less.
 MIN_FIT_SECONDS = 5
@@ -116,8 +118,9 @@ def predictor_type() -> Any:
         return importlib.import_module("autogluon.tabular").TabularPredictor
     except ImportError as error:
         raise TrainingError(
-            f"AutoGluon is not installed: {INSTALL}. It brings its own versions of many packages, "
-            "so that a copy of the virtual environment is the place for it."
+            f"AutoGluon is not installed: {quote(sys.executable)} {INSTALL}. It replaces many "
+            "packages by its own versions, so install it in a second checkout, after `make setup` "
+            "there."
         ) from error
 
 

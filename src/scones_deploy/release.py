@@ -58,6 +58,15 @@ class Release:
                 )
 
 
+def require_share(share: float, otherwise: str) -> None:
+    """Raise ReleaseError for a share that no challenger has; `otherwise` makes it answer all."""
+    if not is_number(share, 0, 1) or share in (0, 1):
+        raise ReleaseError(
+            f"A challenger's share must lie between 0 and 1, not {share!r}: {otherwise} the active "
+            "release, which answers all."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Challenger:
     """A release that answers a share of the requests, between 0 and 1, in the active one's place.
@@ -69,11 +78,7 @@ class Challenger:
     share: float
 
     def __post_init__(self) -> None:
-        if not is_number(self.share, 0, 1) or self.share in (0, 1):
-            raise ReleaseError(
-                f"A challenger's share must lie between 0 and 1, not {self.share!r}: `inv rollback "
-                f"{self.release}` makes it the active release, which answers all."
-            )
+        require_share(self.share, f"`inv rollback {self.release}` makes it")
 
 
 @dataclass(frozen=True, slots=True)

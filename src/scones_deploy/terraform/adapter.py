@@ -25,6 +25,7 @@ from scones_deploy.terraform.plan import (
 )
 from scones_deploy.terraform.providers import ProviderSource, provider_source
 from scones_deploy.terraform.state import AppliedResource, parse_planned, parse_state
+from scones_deploy.terraform.undeclared import require_declared
 
 CHANGES = 2
 APPLY, DESTROY, AGAIN = "apply.tfplan", "destroy.tfplan", "again.tfplan"
@@ -161,6 +162,9 @@ class Terraform:
         addresses: Sequence[str] = (),
         ignored_alarms: Sequence[str] = (),
     ) -> Plan:
+        # What is to be removed may have been made by other code, with other variables.
+        if not destroy:
+            require_declared(self.root, self._folder.path / "env.tfvars")
         ignored = [f"ignored_rollback_alarms={json.dumps(ignored_alarms)}"]
         path.parent.mkdir(parents=True, exist_ok=True)
         done = self._commands.stream(

@@ -52,7 +52,8 @@ class Mix:
         weights = self.classes.values()
         if not all(math.isfinite(w) and w >= 0 for w in weights) or not sum(weights) > 0:
             raise SettingsError(
-                f"--mix needs weights from 0, one of them above, not {dict(self.classes)}."
+                "--mix needs weights of 0 or more, and one above 0, not "
+                f"{','.join(f'{name}={weight:g}' for name, weight in self.classes.items())}."
             )
 
     def shares(self) -> dict[str, float]:

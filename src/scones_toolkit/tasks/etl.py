@@ -133,9 +133,11 @@ def extract(
     ImageFormat(settings.image_side, settings.image_mode)
     if settings.classes != (ALL_CLASSES,):
         require_plain_names(LabelSet.of(settings.classes))
-    images = source(project, choice, add, synthetic_if_unreachable=synthetic_if_unreachable)
-    everything = settings.classes == (ALL_CLASSES,)
-    labels = LabelSet.of(images.class_names() if everything else settings.classes)
+    # A folder of millions of files, or one over a network, takes minutes to be listed.
+    with project.console.working("looking through the source"):
+        images = source(project, choice, add, synthetic_if_unreachable=synthetic_if_unreachable)
+        everything = settings.classes == (ALL_CLASSES,)
+        labels = LabelSet.of(images.class_names() if everything else settings.classes)
     with project.console.progress("encoding") as advance:
         staged = stage(images, labels, settings, progress=advance)
     counts = staged.manifest.counts()

@@ -330,10 +330,13 @@ def access(project: Project, role: str = "") -> None:
     `role` is a part of a role's name; "" for all that acted. A statement that allowed nothing is
     no proof that nothing needs it: only what was run since the start is known.
     """
-    found = [use for use in project.local_aws().access() if role in _role_name(use)]
+    uses = project.local_aws().access()
+    found = [use for use in uses if role in _role_name(use)]
     if not found:
         which = f" with {role!r} in its name" if role else ""
-        project.console.say(f"No role{which} was allowed anything yet; try: inv run")
+        acted = ", ".join(sorted({_role_name(use) for use in uses}))
+        others = f"; these were: {acted}" if role and acted else ""
+        project.console.say(f"No role{which} was allowed anything yet{others}; try: inv run")
         return
     project.console.grid("", ACCESS_COLUMNS, [_access_row(use) for use in found])
     idle = sum(not use["used"] for use in found)

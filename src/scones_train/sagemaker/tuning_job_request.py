@@ -71,10 +71,11 @@ def require_search(strategy: str, jobs: int, at_once: int) -> None:
     """Raise TrainingError for a search that there is not."""
     if strategy not in STRATEGIES:
         raise TrainingError(f"--strategy is one of {', '.join(STRATEGIES)}, not {strategy!r}.")
-    if not 1 <= at_once <= jobs <= MAX_JOBS:
+    if not 1 <= jobs <= MAX_JOBS:
+        raise TrainingError(f"A search has 1 to {MAX_JOBS} trainings, not {jobs}.")
+    if not 1 <= at_once <= jobs:
         raise TrainingError(
-            f"A search has 1 to {MAX_JOBS} trainings and at least as many as run at once, "
-            f"not {jobs} with {at_once} at once."
+            f"Of {jobs} trainings of a search 1 to {jobs} run at once, not {at_once}."
         )
 
 

@@ -1,9 +1,10 @@
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from scones_core.errors import SettingsError
-from scones_core.settings import Settings
+from scones_core.settings import CostSettings, Settings
 
 
 def load(tmp_path: Path, text: str, environ: dict[str, str] | None = None) -> Settings:
@@ -132,6 +133,8 @@ def test_the_projects_own_file_is_valid() -> None:
         ("[workflow]\nthreshold = -0.5", "threshold must be from 0 to 1, not -0.5"),
         ("[dataset]\nvalidation_fraction = 10", "must be from 0 to 1, not 10"),
         ("[dataset]\nupload_workers = 0", "upload_workers must be from 1 to 256, not 0"),
+        ("[cost]\nimages = -4", "cost.images must be 0 or more, not -4"),
+        ("[cost]\nrecords_per_file = 0", "cost.records_per_file must be 1 or more, not 0"),
         ("[local]\nport = 70000", "local.port must be from 0 to 65535, not 70000"),
         ("a = " + "[" * 5000 + "]" * 5000, "nested too deeply"),
     ],
@@ -141,6 +144,12 @@ def test_a_number_that_its_setting_cannot_have_is_refused(
 ) -> None:
     with pytest.raises(SettingsError, match=message):
         load(tmp_path, text)
+
+
+def test_each_number_of_the_use_that_costs_are_estimated_for_has_a_range(tmp_path: Path) -> None:
+    for field in fields(CostSettings):
+        with pytest.raises(SettingsError, match=rf"cost\.{field.name} must be "):
+            load(tmp_path, f"[cost]\n{field.name} = -1")
 
 
 def test_a_number_of_a_variable_is_checked_alike(tmp_path: Path) -> None:

@@ -112,9 +112,11 @@ def _read(source: str) -> tuple[Hours, Hours | None]:
     path = Path(source).expanduser()
     if not path.is_dir():
         return read_hours(path, known=True), None
-    test = path / "test.csv"
+    train, test = path / "train.csv", path / "test.csv"
+    if not train.is_file():
+        raise DatasetError(f"The folder {source} has no train.csv; give that, or a CSV file.")
     return (
-        read_hours(path / "train.csv", known=True),
+        read_hours(train, known=True),
         read_hours(test, known=False) if test.exists() else None,
     )
 
@@ -277,7 +279,7 @@ def _with_row(board: list[Any], name: str, *figures: float) -> list[Any]:
 def _print_score(project: Project, card: Card) -> None:
     found = card.metrics
     project.console.table(
-        "By blocks of days that the model saw nothing of or after",
+        "On blocks of days: of each, and of what came after, the model had seen nothing",
         {
             "RMSLE": f"{found['rmsle']:.4f}",
             "worst block": f"{found['worst_fold_rmsle']:.4f}",

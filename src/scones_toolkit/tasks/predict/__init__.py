@@ -43,7 +43,8 @@ def predict(
         )
     if explain_file and explain_file.suffix.lower() != ".png":
         raise SettingsError(f"--explain writes a PNG file: {explain_file} must end in .png.")
-    found = find_pictures(project, location)
+    with project.console.working("listing the pictures"):
+        found = find_pictures(project, location)
     if explain_file and len(found.pictures) > 1:
         raise SettingsError(
             f"--explain draws one picture, and {location} has {len(found.pictures)}; name one."

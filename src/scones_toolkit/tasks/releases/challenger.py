@@ -96,8 +96,8 @@ def _end(project: Project) -> Releases:
 def _require(project: Project, known: Releases) -> str:
     if known.challenger is None:
         raise ReleaseError(
-            f"{project.environment} has no challenger: inv challenger{project.env_flag} --release "
-            "<id> --share 0.2"
+            f"{project.environment} has no challenger to promote or to end; choose one by "
+            f"inv challenger{project.env_flag} --release <id> --share 0.2"
         )
     return known.challenger.release
 

@@ -20,6 +20,7 @@ from scones_deploy.release import (
     activate,
     drop_releases,
     read_releases,
+    require_share,
     with_release,
     write_releases,
 )
@@ -65,6 +66,8 @@ def release(
     The gate refuses a model trained on synthetic images, unless `allow_synthetic`. With an
     `approval`, its note, the candidate is approved once nothing else refuses the release.
     """
+    if share is not None:
+        require_share(share, "`inv release` without --share makes the model")
     chosen = _chosen(project, candidate, artifact)
     if approval is None:
         _require_approved(chosen)
@@ -152,6 +155,11 @@ def _print_ended(project: Project, before: Releases, after: Releases) -> None:
     if before.challenger and not after.challenger:
         project.console.say(
             f"  The comparison of {before.active} with {before.challenger.release} ends with it."
+        )
+    elif after.challenger:
+        project.console.say(
+            f"  {after.challenger.release} still challenges it; inv challenger --end"
+            f"{project.env_flag} ends that."
         )
 
 

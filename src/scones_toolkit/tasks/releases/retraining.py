@@ -76,6 +76,8 @@ def retrain(
     enough images of them were answered. Raises SettingsError for more names of them than a job
     takes, DeployError where Terraform deployed none, ExecutionFailed where it failed.
     """
+    if min_new_images < 0:
+        raise SettingsError(f"--min-new-images must be 0 or more, not {min_new_images}.")
     machine = project.deployment.retraining_state_machine_arn
     if not machine:
         raise DeployError(

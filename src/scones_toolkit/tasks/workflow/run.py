@@ -217,11 +217,16 @@ def _given_images(
         uri = S3Uri.parse(location)
         yield {"bucket": uri.bucket, "key": uri.key}, _folder_label(uri.key, labels)
         return
-    files = local_images(location)
-    if sentence := passed_over(location, files):
+    with project.console.working("listing the images"):
+        files = local_images(location)
+        sentence = passed_over(location, files)
+    if sentence:
         project.console.say(f"  {sentence}")
-    for file in files:
-        yield _upload(project, file), _folder_label(file.as_posix(), labels)
+    with project.console.progress("uploading") as advance:
+        for done, file in enumerate(files, start=1):
+            yield _upload(project, file), _folder_label(file.as_posix(), labels)
+            if len(files) > 1:
+                advance(done, len(files))
 
 
 def local_images(location: str) -> list[Path]:

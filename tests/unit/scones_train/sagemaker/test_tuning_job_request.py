@@ -59,7 +59,12 @@ def test_the_best_is_the_most_accurate_and_failures_come_last() -> None:
 
 @pytest.mark.parametrize(
     ("search", "named"),
-    [(("grid", 1, 1), "'grid'"), (("random", 0, 1), "not 0"), (("random", 2, 3), "3 at once")],
+    [
+        (("grid", 1, 1), "'grid'"),
+        (("random", 0, 0), r"1 to 750 trainings, not 0\.$"),
+        (("random", 2, 3), "1 to 2 run at once, not 3"),
+        (("random", 2, 0), "1 to 2 run at once, not 0"),
+    ],
 )
 def test_a_search_that_there_is_not_is_refused(search: tuple[str, int, int], named: str) -> None:
     require_search("random", 2, 2)

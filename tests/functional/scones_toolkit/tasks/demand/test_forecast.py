@@ -112,6 +112,25 @@ def test_a_task_that_lacks_an_earlier_one_names_it(project: Project, tmp_path: P
         demand.forecast(project, source=None, out=tmp_path / "a.csv")
 
 
+def test_a_folder_without_hours_to_train_on_says_what_it_lacks(
+    project: Project, tmp_path: Path
+) -> None:
+    with pytest.raises(DatasetError, match=r"The folder \S+ has no train\.csv"):
+        demand.etl(project, str(tmp_path))
+
+
+def test_the_hours_to_forecast_are_not_replaced_by_the_forecast(
+    project: Project, source: Path
+) -> None:
+    demand.etl(project, str(source))
+    demand.train(project, demand.settings(**QUICK))
+    asked = source / "test.csv"
+    before = asked.read_bytes()
+    with pytest.raises(SconesError, match=r"test\.csv is the file that is read"):
+        demand.forecast(project, source=str(asked), out=asked)
+    assert asked.read_bytes() == before
+
+
 def test_flags_that_do_not_go_together_say_what_does(project: Project) -> None:
     chosen = demand.settings_of("autogluon")
     with pytest.raises(SettingsError, match=r"trains by --backend sagemaker"):

@@ -301,6 +301,13 @@ def test_another_active_release_ends_the_comparison_and_says_so(
     assert f"The comparison of {OLD.id} with {NEW.id} ends with it." in said.getvalue()
 
 
+def test_a_rollback_to_the_active_release_says_that_its_challenger_stays(
+    project: Project, said: io.StringIO
+) -> None:
+    assert rollback(project, OLD.id).challenger == read_releases(project.release_file).challenger
+    assert f"{NEW.id} still challenges it; inv challenger --end --env dev" in said.getvalue()
+
+
 def test_the_share_of_the_present_one_can_change(project: Project) -> None:
     assert challenger(project, share=0.1).challenger == Challenger(NEW.id, 0.1)
 

@@ -87,6 +87,8 @@ ASSIGNED = {"bicycle": Assignment("bicycle", "A", "near", 3.0)}
         (ASSIGNED, {}, SettingsError, r"write \[assignment.motorcycle\]"),
         ({}, {}, ReleaseError, "keeps no answers for test images"),
         ({}, {"gate_override": "a test", "share": 0.2}, ReleaseError, "no active release"),
+        # Before the model is looked at, and without the id of a release that is not written.
+        ({}, {"share": 30.0}, ReleaseError, r"not 30\.0: `inv release` without --share makes"),
     ],
 )
 def test_a_proposal_that_is_refused_is_not_approved(

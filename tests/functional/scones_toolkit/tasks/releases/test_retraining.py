@@ -78,6 +78,11 @@ def given(project: LocalProject, machine: StateMachine) -> Any:
     return started
 
 
+def test_fewer_new_images_than_none_are_refused(project: LocalProject) -> None:
+    with pytest.raises(SettingsError, match="--min-new-images must be 0 or more, not -1"):
+        retrain(project, min_new_images=-1)
+
+
 def test_the_classes_that_the_active_release_does_not_know_are_named(given: Any) -> None:
     assert given("bicycle", "scooter", "tram", "motorcycle")["new_classes"] == ["scooter", "tram"]
     assert "new_classes" not in given("motorcycle", "bicycle")
