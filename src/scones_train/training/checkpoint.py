@@ -15,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 
+from scones_core.errors import TrainingError
 from scones_core.files import write_atomically
 from scones_train.channels import ImageSet
 from scones_train.torch_files import load_tensors
@@ -74,6 +75,13 @@ class Checkpoint:
             self.report(f"{self.path} is not a checkpoint ({error!r:.200}); training starts again.")
             return None
         return state
+
+    def foreign(self, reason: str) -> TrainingError:
+        """Return the error for a state that names this training, and is another one's."""
+        return TrainingError(
+            f"{self.path} holds another state than this training's ({reason:.200}); remove it, "
+            "then train again."
+        )
 
     def save(self, state: State) -> None:
         """Replace what was saved; where the folder cannot be written, report that and go on."""

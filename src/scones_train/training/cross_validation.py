@@ -133,7 +133,10 @@ def _fold(
     )
     state = checkpoint.load()
     if state is not None and LOGITS in state:
-        logits: NDArray[np.float32] = state[LOGITS].numpy()
+        kept, shape = state[LOGITS], (len(held_out), len(settings.classes))
+        if not isinstance(kept, torch.Tensor) or kept.shape != shape or not kept.isfinite().all():
+            raise checkpoint.foreign(f"its logits are not {shape} numbers")
+        logits: NDArray[np.float32] = kept.numpy()
         callbacks.on_resume(count_steps(len(rows), settings))
     else:
         network = trainer.fit(rows, own, checkpoint)

@@ -108,16 +108,24 @@ def fit(
 
 
 def _resumed(loop: Loop, checkpoint: Checkpoint) -> int:
-    """Put the loop into the state of a checkpoint; return its epoch, 0 where there is none."""
+    """Put the loop into the state of a checkpoint; return its epoch, 0 where there is none.
+
+    Raises TrainingError for a state that is not of this loop.
+    """
     state = checkpoint.load()
     if state is None:
         return 0
-    loop.network.load_state_dict(state["network"])
-    loop.schedule.load_state_dict(state["schedule"])
-    loop.generator.set_state(state["generator"])
-    checkpoint.report(f"{checkpoint.name} resumes after epoch {state['epoch']}.")
+    try:
+        loop.network.load_state_dict(state["network"])
+        loop.schedule.load_state_dict(state["schedule"])
+        loop.generator.set_state(state["generator"])
+        epoch = int(state["epoch"])
+    # PyTorch's errors have no common base; what was loaded until then is not taken back.
+    except Exception as error:
+        raise checkpoint.foreign(repr(error)) from error
+    checkpoint.report(f"{checkpoint.name} resumes after epoch {epoch}.")
     loop.network.eval()
-    return int(state["epoch"])
+    return epoch
 
 
 def count_steps(images: int, settings: Hyperparameters) -> int:

@@ -1,12 +1,14 @@
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
+from scones_core.errors import TrainingError
 from scones_train.channels import ImageSet
 from scones_train.model.small_network import Network
 from scones_train.training.checkpoint import Checkpoint, Checkpoints
@@ -156,3 +158,17 @@ def test_a_resumed_job_reports_the_steps_that_are_done(lit: ImageSet, tmp_path: 
     resumed.clear()
     run(lit, RECIPE, callbacks, kept)
     assert (len(steps), sum(resumed)) == (0, total_steps(len(lit), RECIPE))
+
+
+@pytest.mark.parametrize(
+    "logits",
+    [torch.zeros(1, 2), torch.zeros(8, 3), torch.full((8, 2), torch.nan), "text", None],
+    ids=["one row", "classes", "nan", "text", "none"],
+)
+def test_a_fold_s_kept_predictions_are_of_its_images_and_classes(
+    lit: ImageSet, tmp_path: Path, logits: Any
+) -> None:
+    kept = Checkpoints(tmp_path, "f")
+    kept.named("fold-1").save({"logits": logits})
+    with pytest.raises(TrainingError, match=r"fold-1\.pt holds another state .*; remove it"):
+        run(lit, RECIPE, checkpoints=kept)

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -130,3 +131,14 @@ def test_large_images_are_taken_by_the_patch() -> None:
     network, logits = trained(ImageSet(pixels, labels), epochs=1, batch_size=8)
     assert network.whiten.stride == (4, 4)
     assert logits.shape == (16, 2)
+
+
+@pytest.mark.parametrize("state", [{}, {"network": {}}, {"network": [1]}, [], {"epoch": "x"}])
+def test_a_checkpoint_with_another_state_is_an_error_that_says_what_to_do(
+    lit: ImageSet, tmp_path: Path, state: Any
+) -> None:
+    kept = Checkpoint(tmp_path / "final.pt", "f")
+    kept.save(state)
+    trainer = FromScratch(lit, Hyperparameters(recipe="scratch", epochs=1, batch_size=8))
+    with pytest.raises(TrainingError, match=r"final\.pt holds another state .*; remove it"):
+        trainer.fit(np.arange(len(lit)), TrainingCallbacks(), kept)

@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
 """
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from local_aws.core.patching import patch
 MAX_PART_NUMBER = 10_000
 _BACKEND = "moto.s3.models.S3Backend"
 _RESPONSE = "moto.s3.responses.S3Response"
+_COMPLETING = threading.Lock()
 
 
 @patch(f"{_BACKEND}.upload_part", why="fails with an inner error at an upload that is not there")
@@ -34,7 +36,17 @@ def upload_part(  # noqa: PLR0917 - moto's own
 def complete_upload(
     original: Any, backend: Any, bucket_name: str, multipart_id: str, body: Iterator[Any]
 ) -> Any:
-    """Make an object of the parts that are named, in the order of their numbers."""
+    """Make an object of the parts that are named, in the order of their numbers.
+
+    Of requests at once for one upload the first makes it, and the others find none any more.
+    """
+    with _COMPLETING:
+        return _complete(original, backend, bucket_name, multipart_id, body)
+
+
+def _complete(
+    original: Any, backend: Any, bucket_name: str, multipart_id: str, body: Iterator[Any]
+) -> Any:
     upload = _require_upload(backend, bucket_name, multipart_id)
     parts = list(body)
     numbers = [number for number, _ in parts]
