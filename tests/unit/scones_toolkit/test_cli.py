@@ -207,12 +207,22 @@ def test_a_wrong_value_is_named_with_what_is_accepted(
 def test_the_help_has_defaults_choices_and_the_example(counting: Parser) -> None:
     (context,) = counting.parse_argv(["count", "3"])
     shown = dict(context.help_tuples())
-    assert shown["-h STRING, --how=STRING"] == "slowly or quickly; default: slowly"
+    assert shown["-o STRING, --how=STRING"] == "slowly or quickly; default: slowly"
     assert shown["-n INT, --number=INT"] == "how many"
     assert shown["-i, --image"] == "STRING, may be repeated: its location"
     assert example.__doc__ is not None and example.__doc__.endswith(
         "Example: inv count 3 --how quickly"
     )
+
+
+def test_the_letter_that_asks_for_help_is_no_tasks_flag() -> None:
+    @task("inv haul --heavy")
+    def haul(*, heavy: Annotated[bool, "much"] = False) -> None:
+        raise Exit(str(heavy))
+
+    (context,) = Collection(haul).to_contexts()
+    assert "-h" not in context.flags
+    assert context.flags["-e"].name == "heavy"
 
 
 def test_a_flag_without_its_value_is_named_as_it_was_typed() -> None:
