@@ -7,6 +7,8 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
 import contextlib
 import re
 import threading
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from html import unescape
@@ -29,6 +31,10 @@ _OBJECT = re.compile(r"<Object(?:\s[^>]*)?>(.*?)</Object>", re.DOTALL)
 _NO_VERSION = "no-version-has-this-id"
 # Between the check of a condition and the write nobody else may write.
 _CONDITIONAL = threading.RLock()
+# An object takes its place in a bucket, or leaves it.
+_STORING = threading.RLock()
+# The key that this thread's request writes, and its conditions, until they were checked there.
+_pending: ContextVar[tuple[str, Callable[[], None]] | None] = ContextVar("pending", default=None)
 
 
 class _NotImplemented(S3ClientError):
@@ -127,7 +133,15 @@ def require_writable(response: Any) -> None:
 
 def require_target(response: Any) -> None:
     """Raise S3ClientError unless what a request replaces or deletes meets the conditions on it."""
+    _require_target(response, *_target_conditions(response))
+
+
+def _target_conditions(response: Any) -> tuple[str, str]:
     match, none = (str(response.headers.get(name) or "") for name in _WRITES)
+    return match, none
+
+
+def _require_target(response: Any, match: str, none: str) -> None:
     if not match and not none:
         return
     key = response.parse_key_name()
@@ -140,10 +154,39 @@ def require_target(response: Any) -> None:
         raise PreconditionFailed("If-None-Match")
 
 
-def locked(response: Any) -> contextlib.AbstractContextManager[Any]:
-    """Return what a request holds while it checks its conditions and writes."""
-    conditional = any(response.headers.get(name) for name in _WRITES)
-    return _CONDITIONAL if conditional else contextlib.nullcontext()
+@contextlib.contextmanager
+def locked(response: Any) -> Iterator[None]:
+    """Check a request's conditions once more as its object is stored or deleted.
+
+    Writes without conditions do not wait for it, and may come between.
+    """
+    conditions = _target_conditions(response)
+    if not any(conditions):
+        yield
+        return
+    with _CONDITIONAL:
+        key = response.parse_key_name()
+        token = _pending.set((key, lambda: _require_target(response, *conditions)))
+        try:
+            yield
+        finally:
+            _pending.reset(token)
+
+
+def _store(original: Any, store: Any, name: str, *args: Any) -> Any:
+    with _STORING:
+        key, check = _pending.get() or ("", None)
+        if check is not None and key == name:
+            _pending.set(None)
+            check()
+        return original(store, name, *args)
+
+
+for _method in ("setlist", "pop"):
+    patch(
+        f"moto.s3.utils._VersionedKeyStore.{_method}",
+        why="stores an object though another was stored since its condition was looked at",
+    )(_store)
 
 
 def always_locked() -> contextlib.AbstractContextManager[Any]:
