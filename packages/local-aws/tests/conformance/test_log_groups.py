@@ -261,3 +261,18 @@ def test_a_query_whose_commands_are_not_done_gives_no_result(
     """https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html"""
     asked = {"logGroupName": log_group(aws), "startTime": 0, "endTime": 1, "queryString": query}
     assert error_code(aws.client("logs").start_query, **asked) == expected
+
+
+def test_a_query_names_its_groups_in_one_of_three_ways(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_StartQuery.html"""
+    logs, name = aws.client("logs"), log_group(aws)
+    arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{name}"
+    asked = {"startTime": 0, "endTime": 1, "queryString": "fields @message"}
+    for given in ({"logGroupName": name}, {"logGroupNames": [name]}):
+        assert logs.start_query(**asked, **given)["queryId"]
+    for group in (name, arn):
+        query = logs.start_query(**asked, logGroupIdentifiers=[group])["queryId"]
+        assert logs.get_query_results(queryId=query)["results"] == []
+    assert error_code(logs.start_query, **asked) == "InvalidParameterException"
+    both = {"logGroupName": name, "logGroupIdentifiers": [arn]}
+    assert error_code(logs.start_query, **asked, **both) == "InvalidParameterException"

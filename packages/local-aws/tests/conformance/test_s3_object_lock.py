@@ -112,3 +112,15 @@ def test_versioning_of_a_locked_bucket_is_not_suspended(s3: Any, bucket: str) ->
     suspended = {"Bucket": bucket, "VersioningConfiguration": {"Status": "Suspended"}}
     assert error_code(s3.put_bucket_versioning, **suspended) == "InvalidBucketState"
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+
+
+def test_the_retention_of_a_version_is_read_by_who_may(aws: Aws, s3: Any, bucket: str) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectRetention.html"""
+    named = protected(s3, bucket, "GOVERNANCE")
+    found = s3.get_object_retention(**named)["Retention"]
+    until = s3.head_object(**named)["ObjectLockRetainUntilDate"]
+    assert (found["Mode"], found["RetainUntilDate"]) == ("GOVERNANCE", until)
+    denied(Caller(aws, allow("s3:GetObject*Version")).client("s3").get_object_retention, **named)
+    free = {"Bucket": bucket, "Key": unique("free")}
+    s3.put_object(**free, Body=b"")
+    assert error_code(s3.get_object_retention, **free) == "NoSuchObjectLockConfiguration"

@@ -210,6 +210,28 @@ class _MalformedQuery(LogsClientError):
         super().__init__("MalformedQueryException", message)
 
 
+@patch(
+    "moto.logs.responses.LogsResponse.start_query",
+    why="fails with an inner error for groups that are given by their ARNs, and for none",
+)
+def start_query_request(original: Any, response: Any) -> Any:
+    """Begin a query of the groups that a request names in one of three ways.
+
+    https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_StartQuery.html
+    """
+    ways = ("logGroupName", "logGroupNames", "logGroupIdentifiers")
+    given = [name for name in ways if response._get_param(name)]
+    if len(given) != 1:
+        raise InvalidParameterException(f"Exactly one of {', '.join(ways)} must be given.")
+    if given != ["logGroupIdentifiers"]:
+        return original(response)
+    groups = [str(group) for group in response._get_param("logGroupIdentifiers")]
+    names = [one.partition(":log-group:")[2].removesuffix(":*") or one for one in groups]
+    start, end = (response._get_int_param(name) for name in ("startTime", "endTime"))
+    query = response._get_param("queryString")
+    return json.dumps({"queryId": response.logs_backend.start_query(names, start, end, query)})
+
+
 @patch("moto.logs.models.LogsBackend.start_query", why="passes over the commands that it lacks")
 def start_query(  # noqa: PLR0917 - moto's own
     original: Any,

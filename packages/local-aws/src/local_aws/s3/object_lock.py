@@ -5,6 +5,8 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html
 
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
 
 from moto.s3.exceptions import AccessDeniedByLock, S3ClientError
 from moto.s3.models import FakeKey
@@ -69,3 +71,32 @@ def put_bucket_versioning(original: Any, backend: Any, bucket_name: str, status:
     if status != "Enabled" and backend.get_bucket(bucket_name).object_lock_enabled:
         raise InvalidBucketState
     original(backend, bucket_name, status)
+
+
+class NoSuchObjectLockConfiguration(S3ClientError):
+    """A version that has no retention."""
+
+    refusal_status = 404
+
+    def __init__(self) -> None:
+        message = "The specified object does not have a ObjectLock configuration"
+        super().__init__("NoSuchObjectLockConfiguration", message)
+
+
+@patch(
+    "moto.s3.responses.S3Response.get_object",
+    why="answers a request for a version's retention with the version",
+)
+def get_object(original: Any, response: Any) -> Any:
+    """Answer with an object, or with its retention.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectRetention.html
+    """
+    if "retention" not in parse_qs(response.parsed_url.query, keep_blank_values=True):
+        return original(response)
+    key, _ = response._get_key()
+    if not key.lock_mode:
+        raise NoSuchObjectLockConfiguration
+    fields = {"Mode": key.lock_mode, "RetainUntilDate": key.lock_until}
+    content = "".join(f"<{name}>{escape(str(text))}</{name}>" for name, text in fields.items())
+    return 200, {"Content-Type": "application/xml"}, f"<Retention>{content}</Retention>"
