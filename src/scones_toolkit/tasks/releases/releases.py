@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.assignments import Assignment, require_assignments
 from scones_core.errors import MalformedArtifact, ReleaseError
+from scones_core.terraform_outputs import Challenge
 from scones_core.uris import S3Uri
 from scones_deploy import promotion
 from scones_deploy.artifact_release import artifact_release
@@ -176,10 +177,10 @@ def list_releases(project: Project, *, drop: Sequence[str] = ()) -> Releases:
         challenging = known.challenger.release if known.challenger else None
         in_use = (known.active, applied.active_release, deployed, challenging)
         if name not in known.releases or name in in_use:
-            state = "applied" if name in known.releases else "unknown"
+            state = _state(name, known, deployed, applied.challenger)
+            state = state or ("applied" if name in known.releases else "unknown")
             raise ReleaseError(
-                f"{name} cannot be dropped: it is {_state(name, known, deployed) or state}; "
-                "`inv releases` lists what there is."
+                f"{name} cannot be dropped: it is {state}; `inv releases` lists what there is."
             )
     if drop:
         known = drop_releases(path, drop)
@@ -195,7 +196,7 @@ def list_releases(project: Project, *, drop: Sequence[str] = ()) -> Releases:
         rows.append(
             (
                 name,
-                _state(name, known, deployed),
+                _state(name, known, deployed, applied.challenger),
                 str(found.version) if found else "-",
                 _accuracy(release),
                 f"{release.threshold:.4f}",
@@ -209,10 +210,14 @@ def list_releases(project: Project, *, drop: Sequence[str] = ()) -> Releases:
     return known
 
 
-def _state(name: str, known: Releases, deployed: str) -> str:
+def _state(name: str, known: Releases, deployed: str, challenge: Challenge | None) -> str:
     """Return whether a release is deployed, chosen for the next apply, or both; or challenges."""
     if known.challenger and name == known.challenger.release:
-        return f"challenger, {known.challenger.share:.2%}"
+        chosen = f"challenger, {known.challenger.share:.2%}"
+        if challenge is None or challenge.release != name:
+            return f"{chosen}, not deployed"
+        share = known.challenger.share
+        return chosen if challenge.share == share else f"{chosen}, deployed {challenge.share:.2%}"
     if name == deployed:
         return "deployed" if name == known.active else "deployed, not chosen"
     return "chosen, not deployed" if name == known.active else ""

@@ -26,7 +26,7 @@ from scones_toolkit.project import Project
 from scones_toolkit.tasks.monitoring.report import CAPTURE_SECONDS, captures_of, report
 from scones_toolkit.tasks.monitoring.watch import watch
 from scones_toolkit.tasks.releases.challenger import challenger
-from scones_toolkit.tasks.releases.releases import rollback
+from scones_toolkit.tasks.releases.releases import list_releases, rollback
 
 OLD = Release(
     id="20261101-120000-aaaa",
@@ -306,6 +306,19 @@ def test_a_rollback_to_the_active_release_says_that_its_challenger_stays(
 ) -> None:
     assert rollback(project, OLD.id).challenger == read_releases(project.release_file).challenger
     assert f"{NEW.id} still challenges it; inv challenger --end --env dev" in said.getvalue()
+
+
+def test_the_list_says_whether_the_challenger_is_deployed_with_its_share(
+    project: Project, said: io.StringIO
+) -> None:
+    list_releases(project)
+    assert "challenger, 50.00%  " in said.getvalue()
+    challenger(project, share=0.1)
+    list_releases(project)
+    assert "challenger, 10.00%, deployed 50.00%" in said.getvalue()
+    vars(project)["deployment"] = replace(project.deployment, challenger=None)
+    list_releases(project)
+    assert "challenger, 10.00%, not deployed" in said.getvalue()
 
 
 def test_the_share_of_the_present_one_can_change(project: Project) -> None:
