@@ -69,8 +69,7 @@ def digests(folder: Path, names: Sequence[str]) -> dict[str, str]:
         try:
             if path.stat().st_size > PHOTOS.max_bytes:
                 return NOT_HASHED
-            with path.open("rb") as file:
-                return hashlib.sha256(file.read(PHOTOS.max_bytes + 1)).hexdigest()
+            return hashlib.sha256(_content(path)).hexdigest()
         except OSError:
             return NOT_READ
 
@@ -121,8 +120,7 @@ def read_photo(path: Path, sha256: str, image: ImageFormat) -> Photo:
     if sha256 == NOT_HASHED:
         raise ImageError(too_large)
     try:
-        with path.open("rb") as file:
-            data = file.read(PHOTOS.max_bytes + 1)
+        data = _content(path)
     except OSError as error:
         raise ImageError(f"the image cannot be read: {error.strerror}") from error
     if len(data) > PHOTOS.max_bytes:
@@ -130,6 +128,17 @@ def read_photo(path: Path, sha256: str, image: ImageFormat) -> Photo:
     if hashlib.sha256(data).hexdigest() != sha256:
         raise ChecksumMismatch(f"{path} changed while it was read; try again.")
     return decode(data, image)
+
+
+def _content(path: Path) -> bytes:
+    """Return a file's bytes, at most one more than are decoded; raises OSError.
+
+    One that says that it has none is not opened: some of /proc never give what is waited for.
+    """
+    if not path.stat().st_size:
+        return b""
+    with path.open("rb") as file:
+        return file.read(PHOTOS.max_bytes + 1)
 
 
 def decode(data: bytes, image: ImageFormat) -> Photo:
