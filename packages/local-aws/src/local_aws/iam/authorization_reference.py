@@ -17,7 +17,6 @@ _ACTIONS = {
     ("lambda", "InvokeAsync"): "InvokeFunction",
     ("lambda", "InvokeWithResponseStream"): "InvokeFunction",
     ("lambda", "GetLayerVersionByArn"): "GetLayerVersion",
-    ("sagemaker", "InvokeEndpointWithResponseStream"): "InvokeEndpointWithResponseStream",
     # https://docs.aws.amazon.com/sns/latest/dg/sns-batch-api-actions.html
     ("sns", "PublishBatch"): "Publish",
     # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html
