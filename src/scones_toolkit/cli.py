@@ -213,7 +213,7 @@ class TypedTask(Task[Callable[..., None]]):
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
         """Return the flags of the function's parameters."""
         del ignore_unknown_help
-        # Everybody's -h asks for the help, and is no task's own flag.
+        # -h asks every task for its help, so no parameter may have it as its short flag.
         taken = {"h", *(parameter.name for parameter in self.parameters)}
         found: list[TypedArgument] = []
         for parameter in self.parameters:

@@ -49,8 +49,8 @@ locals {
       kms_key_arn = local.has_instances && alltrue([
         for id in compact([pair.release, pair.second]) : !can(regex(local.nvme, var.releases[id].instance_type))
       ]) ? var.kms_key_arn : null
-      # SageMaker updates an endpoint only to a new configuration, so other settings of the update alone
-      # need one too.
+      # SageMaker updates an endpoint only to a new configuration: also where nothing but the settings of
+      # the update is different.
       rollout = !local.has_instances ? null : {
         settings       = var.rollout
         by_confidence  = var.review_rollback != null
@@ -78,9 +78,9 @@ locals {
     key => "${var.name}-${local.pairs[key].release}-${substr(sha256(jsonencode(configuration)), 0, 8)}"
   }
 
-  # By its content, so that a configuration which an update that failed has left is there again when
-  # that update is taken back: by its release alone it would be made again, under a name that is taken.
-  # A plan does not know the key of an environment that is yet to be made.
+  # By its content, so that taking back a failed update finds the configuration that it left. By the
+  # release, Terraform would create that configuration again, under a name that is taken. Without the
+  # key's ARN, which the plan of a new environment does not know.
   configuration_keys = {
     for key, configuration in local.configurations :
     key => "${key}/${substr(sha256(jsonencode(merge(configuration, { capture_key = null, kms_key_arn = null }))), 0, 8)}"

@@ -51,7 +51,7 @@ def _holders(body: Any) -> Iterator[dict[str, Any]]:
 
 
 def _require_value(value: Any) -> None:
-    """Raise MockValidationException for what is no value; write the numbers in it anew."""
+    """Raise MockValidationException unless it is an attribute value; normalise its numbers."""
     waiting = [value]
     while waiting:
         one = waiting.pop()
